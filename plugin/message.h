@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One request to the engine, one response from it, and their form on the wire (base/wire.h). libc only. */
+#ifndef PG_PLUGIN_MESSAGE_H
+#define PG_PLUGIN_MESSAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "plugin/verdict.h"
+
+enum message_type { MESSAGE_REQUEST = 1, MESSAGE_RESPONSE = 2, MESSAGE_WANTS = 3, MESSAGE_EVIDENCE = 4, MESSAGE_FETCH = 5 };
+
+enum operation { OPERATION_PULL = 1, OPERATION_CREATE = 2 };
+
+enum request_flags {
+    REQUEST_REPORT = 1 << 0,   /* response.report wanted */
+    REQUEST_EVIDENCE = 1 << 1, /* response.evidence wanted: the decision as an evidence file (plugin/replay) */
+    REQUEST_NO_CACHE = 1 << 2, /* decide anew */
+    REQUEST_NO_NETWORK = 1 << 3, /* cache and stored endorsements only (start gates) */
+    REQUEST_INSECURE = 1 << 4, /* --allow-insecure-registry: plain HTTP or unverified TLS for this registry; command line only */
+    REQUEST_COLLECT = 1 << 5,  /* fetch everything findable and return it as evidence; the verdict is deny */
+    REQUEST_NO_RECORD = 1 << 6 /* no journal, audit or metrics: `pullguard verify`, `explain` */
+};
+
+struct request {
+    char *reference;   /* as written by the user or the runtime */
+    char *digest;      /* "sha256:..."; NULL = resolve the tag (command line only) */
+    char *media_type;  /* of the manifest; may be NULL */
+    char *runtime;     /* "containerd", "crio", "podman", "crun", "nri", "cli" */
+    enum operation operation;
+    uint32_t flags;
+    uint32_t deadline_ms; /* from receipt; 0 = the settings' */
+    char *username, *password, *identity_token; /* of this one pull; may be NULL */
+    char *policy;      /* ad-hoc policy documents (JSON) instead of policy.d: accepted by an engine started for this request only */
+    char *trust_root;  /* with policy: the trusted_root.json named "adhoc" */
+};
+
+struct response {
+    struct verdict verdict;
+    bool warned;       /* let through by warn mode or no-match setting */
+    enum reason reason;
+    char *message;     /* one clean line, at most LIMIT_REASON_LINE_BYTES */
+    char *policy, *authority, *key_id; /* NULL = none */
+    char *digest;      /* the digest decided on */
+    char *policy_sha256;
+    char *report;      /* JSON, NULL unless asked for */
+    struct span evidence; /* borrowed from evidence_owned */
+    void *evidence_owned;
+    bool cached;
+    uint32_t duration_us;
+    uint32_t requests; /* HTTP requests made, for the bench */
+};
+
+void request_done(struct request *request);
+void response_done(struct response *response);
+void request_write(struct buf *buf, const struct request *request);   /* a whole message */
+bool request_read(struct span message, struct request *ret, struct error *err) MUST_CHECK;
+void response_write(struct buf *buf, const struct response *response);
+bool response_read(struct span message, struct response *ret, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Image references: what the user or the runtime wrote, and its canonical parts.
+ * Grammar: distribution/reference (host[:port]/path[:tag][@digest]); normalisation as go-containerregistry's weak mode
+ * and docker's familiar names (policy.md 1.2): no host = index.docker.io; docker.io, index.docker.io and
+ * registry-1.docker.io are one host, "index.docker.io"; one path component there = library/; neither tag nor digest = :latest.
+ */
+#ifndef PG_VERIFIER_REF_H
+#define PG_VERIFIER_REF_H
+
+#include <stdbool.h>
+
+#include "base/attributes.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "crypto/digest.h"
+
+struct ref {
+    char *written;       /* as given, already checked to be printable ASCII */
+    char *host;          /* canonical, lower case, with :port when one was written ("index.docker.io") */
+    char *repository;    /* canonical path, "library/alpine" */
+    char *name;          /* host/repository */
+    char *tag;           /* NULL when only a digest was written; "latest" when neither */
+    bool tag_defaulted;  /* the tag was not written */
+    struct digest digest;/* DIGEST_NONE when not written */
+};
+
+/* BAD_REQUEST names what is wrong. Free with ref_done. */
+bool ref_parse(struct span text, struct ref *ret, struct error *err) MUST_CHECK;
+void ref_done(struct ref *ref); /* zeroes it; also for CLEANUP */
+/* The host to talk to: "registry-1.docker.io" for index.docker.io, else the host itself. */
+const char *ref_api_host(const struct ref *ref);
+/* A repository "host/path" without tag or digest (policy source.oci); the same grammar. */
+bool ref_parse_repository(struct span text, struct ref *ret, struct error *err) MUST_CHECK;
+
+#endif
