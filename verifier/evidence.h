@@ -62,7 +62,7 @@ struct evidence_set {
     size_t count, capacity, wants_capacity;
 };
 
-/* Copies its strings. false: out of memory or LIMIT_EVIDENCE_ITEMS. */
+/* Copies its strings; numbered from 1 within this list. false: out of memory or LIMIT_EVIDENCE_ITEMS. */
 bool wants_add(struct wants *wants, enum want_kind kind, const char *host, const char *repository, const char *target,
                uint64_t max_bytes, struct error *err) MUST_CHECK;
 void want_done(struct want *want);
@@ -75,7 +75,11 @@ bool evidence_set_add(struct evidence_set *set, struct want *want, struct eviden
 const struct evidence *evidence_find(const struct evidence_set *set, enum want_kind kind, const char *host,
                                      const char *repository, const char *target);
 
-/* Wire records (tags are private to evidence.c). The reading side bounds everything by base/limits.h. */
+/*
+ * The content of one wire record (the caller opens and closes the record around it; tags are private to evidence.c).
+ * The reading side bounds everything by base/limits.h and refuses control characters in texts: the fetcher cleans or
+ * drops headers that hold any before it writes them.
+ */
 void want_write(struct buf *buf, const struct want *want);
 bool want_read(struct span record, struct want *ret, struct error *err) MUST_CHECK;
 void evidence_write(struct buf *buf, const struct evidence *item);

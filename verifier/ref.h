@@ -4,6 +4,8 @@
  * Grammar: distribution/reference (host[:port]/path[:tag][@digest]); normalisation as go-containerregistry's weak mode
  * and docker's familiar names (policy.md 1.2): no host = index.docker.io; docker.io, index.docker.io and
  * registry-1.docker.io are one host, "index.docker.io"; one path component there = library/; neither tag nor digest = :latest.
+ * One host has one spelling, so that no policy is missed: lower case, port 443 dropped, IPv6 as RFC 5952 writes it, IPv4
+ * as dotted quad only.
  */
 #ifndef PG_VERIFIER_REF_H
 #define PG_VERIFIER_REF_H
@@ -17,7 +19,7 @@
 
 struct ref {
     char *written;       /* as given, already checked to be printable ASCII */
-    char *host;          /* canonical, lower case, with :port when one was written ("index.docker.io") */
+    char *host;          /* canonical, lower case, with :port unless 443 ("index.docker.io") */
     char *repository;    /* canonical path, "library/alpine" */
     char *name;          /* host/repository */
     char *tag;           /* NULL when only a digest was written; "latest" when neither */
