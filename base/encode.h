@@ -37,4 +37,11 @@ void text_sanitize(struct span text, size_t max, struct buf *dst);
 const char *text_clean(struct span text, char *dst, size_t dst_size);
 bool text_is_utf8(struct span text);
 
+/* The first character of text: its length in bytes, 0 when text is empty or does not begin with one (RFC 3629). */
+size_t utf8_decode(struct span text, uint32_t *ret_code);
+/* Returns the length, 0 for a surrogate or a number above U+10FFFF. */
+size_t utf8_encode(uint32_t code, uint8_t dst[4]);
+/* Bytes of text before the first that is not UTF-8. */
+size_t utf8_valid_prefix(struct span text);
+
 #endif
