@@ -32,6 +32,27 @@ enum {
     /* Rounds of "judge asks, fetcher fetches" in one decision: resolve, indexes, pages, manifests, blobs. */
     LIMIT_FETCH_ROUNDS = 16,
 
+    /* Registries in one fetch job: the image's own and those that policies' sources name. */
+    LIMIT_FETCH_REGISTRIES = 256,
+    /* Endpoints of one registry: mirrors are tried one after the other, within one deadline. */
+    LIMIT_FETCH_ENDPOINTS = 32,
+    LIMIT_FETCH_HEADERS = 64,
+    /* One job: up to LIMIT_EVIDENCE_ITEMS wants of about 1 KiB, CA bundles of mirrors. */
+    LIMIT_FETCH_JOB_BYTES = 16 * 1024 * 1024,
+
+    /* Redirects of one request: registry, blob store, its regional host; five is what the Docker client's users meet at most. */
+    LIMIT_REDIRECTS = 5,
+
+    /* All WWW-Authenticate headers of one response: real ones have under 300 bytes. */
+    LIMIT_CHALLENGE_BYTES = 16 * 1024,
+    LIMIT_CHALLENGES = 8,
+
+    /* A token service's answer: Azure's and Google's tokens have 2 to 5 KiB. */
+    LIMIT_TOKEN_BYTES = 64 * 1024,
+
+    /* Headers of one response, all lines together. */
+    LIMIT_HTTP_HEADER_BYTES = 64 * 1024,
+
     /* sigstore-go's limits for a bundle (sigstore.md 2.1). */
     LIMIT_BUNDLE_LOG_ENTRIES = 32,
     LIMIT_BUNDLE_TIMESTAMPS = 32,
