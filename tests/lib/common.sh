@@ -158,6 +158,6 @@ go_offline()
 {
     if [ -z "${PG_OFFLINE:-}" ]; then
         PG_OFFLINE=1 exec unshare --net --mount --pid --fork --kill-child --mount-proc \
-            python3 "$PG_SOURCE/tests/lib/loopback.py" "$0" "$@"
+            python3 "$PG_SOURCE/tests/lib/loopback.py" bash "$0" "$@"
     fi
 }
