@@ -14,7 +14,11 @@ struct client_options {
     const char *root;      /* --root DIR; NULL = "" */
     bool own_engine;       /* never the resident one (ad-hoc policies, verify) */
     bool resident_only;    /* never start one */
+    const char *libexec;   /* where the engine program is; NULL = as configured. For tests of a build tree */
 };
+
+/* Without a deadline in the request: below containerd's 10 s, so that the reason is ours and not "signal: killed". */
+enum { CLIENT_DEADLINE_MS = 8000 };
 
 /*
  * Always fills ret (a deny with its reason when anything fails: UNAVAILABLE, TIMEOUT, MALFORMED, ...). Returns

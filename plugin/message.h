@@ -37,6 +37,9 @@ struct request {
     char *username, *password, *identity_token; /* of this one pull; may be NULL */
     char *policy;      /* ad-hoc policy documents (JSON) instead of policy.d: accepted by an engine started for this request only */
     char *trust_root;  /* with policy: the trusted_root.json named "adhoc" */
+    char *bundle;      /* OPERATION_CREATE: the OCI bundle's directory; reference may then be NULL */
+    char *container_id;
+    char *https_proxy, *http_proxy, *no_proxy; /* the caller's; the settings' go first. NULL = none */
 };
 
 struct response {
@@ -48,18 +51,24 @@ struct response {
     char *digest;      /* the digest decided on */
     char *policy_sha256;
     char *report;      /* JSON, NULL unless asked for */
-    struct span evidence; /* borrowed from evidence_owned */
+    struct span evidence; /* borrowed from evidence_owned (mem_free) */
     void *evidence_owned;
     bool cached;
     uint32_t duration_us;
     uint32_t requests; /* HTTP requests made, for the bench */
 };
 
+/* Both zero the struct; secrets are overwritten first. Also for CLEANUP. */
 void request_done(struct request *request);
 void response_done(struct response *response);
 void request_write(struct buf *buf, const struct request *request);   /* a whole message */
 bool request_read(struct span message, struct request *ret, struct error *err) MUST_CHECK;
 void response_write(struct buf *buf, const struct response *response);
+/* Refuses an allow whose reason is not one of allow's, or that names no digest. */
 bool response_read(struct span message, struct response *ret, struct error *err) MUST_CHECK;
+/* A deny: frees what ret held, then reason and the text made one clean line. */
+void response_deny(struct response *ret, enum reason reason, const char *text);
+/* The reasons that go with allow (base/reason.h). */
+bool reason_allows(enum reason reason);
 
 #endif

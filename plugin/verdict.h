@@ -22,4 +22,13 @@ static inline bool verdict_is_allow(struct verdict verdict)
     return verdict.value_ == VERDICT_WIRE_ALLOW;
 }
 
+static inline struct verdict verdict_from_wire(uint32_t value)
+{
+    struct verdict verdict = {VERDICT_WIRE_DENY};
+
+    if (value == VERDICT_WIRE_ALLOW)
+        verdict.value_ = value;
+    return verdict;
+}
+
 #endif
