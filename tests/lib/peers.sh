@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # The outside world on loopback: registries, a containerd of our own, images and real cosign signatures.
 # Sourced after common.sh and suite.sh, used after peers_root and make_work_dir.
 

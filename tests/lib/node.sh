@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# A node with pullguard on it: installed to a private prefix, its files below a private root, its journal listened to.
+# Sourced after common.sh, suite.sh and peers.sh.
+
+# The prefix stands where only root can write, whoever owns the source tree; each tree has its own.
+pg_prefix()
+{
+    printf '%s/prefix.%s\n' "$PG_TEST_CACHE" "$(printf '%s' "$PG_SOURCE" | cksum | cut -d' ' -f1)"
+}
+
+# pg_build DIR [MESON-ARGUMENT...]: configures and builds for pg_prefix, quick when nothing changed.
+pg_build()
+{
+    local dir=$1 log=$PG_WORK/build.log
+    shift
+    if [ ! -f "$dir/build.ninja" ]; then
+        meson setup "$dir" "$PG_SOURCE" --prefix="$(pg_prefix)" --sysconfdir=/etc --localstatedir=/var "$@" >"$log" 2>&1 ||
+            { tail -n 20 "$log"; die "meson setup failed"; }
+    fi
+    ninja -C "$dir" >"$log" 2>&1 || { tail -n 30 "$log"; die "the build failed"; }
+}
+
+# pg_install DIR: installs that build. Sets PG_PREFIX and PG_LIBEXEC.
+pg_install()
+{
+    local log=$PG_WORK/install.log
+    PG_PREFIX=$(pg_prefix)
+    PG_LIBEXEC=$PG_PREFIX/libexec/pullguard
+    rm -rf --one-file-system "$PG_PREFIX"
+    meson install -C "$1" --no-rebuild >"$log" 2>&1 || { tail -n 20 "$log"; die "meson install failed"; }
+    export PG_PREFIX PG_LIBEXEC
+}
+
+pg_present()
+{
+    [ -n "${PG_TEST_VERIFIER:-}" ] || [ -x "$PG_LIBEXEC/pullguard-containerd" ] || { say "this tree builds no containerd verifier"; return 1; }
+}
+
+# pg_node DIR: a node's root with nothing but empty folders and a listening journal. Sets PG_NODE and PG_JOURNAL.
+pg_node()
+{
+    PG_NODE=$1
+    PG_JOURNAL=$1.journal
+    mkdir -p "$PG_NODE/etc/pullguard/policy.d" "$PG_NODE/etc/pullguard/keys" "$PG_NODE/etc/pullguard/trust" "$PG_NODE/var/lib" \
+        "$PG_NODE/var/cache" "$PG_NODE/var/log" "$PG_NODE/run"
+    chmod -R go-w "$PG_NODE"
+    start "journal-${1##*/}" python3 "$PG_LIB/journal.py" listen "$PG_NODE/run/systemd/journal/socket" "$PG_JOURNAL"
+    wait_for 10 test -S "$PG_NODE/run/systemd/journal/socket" || die "the journal's stand-in does not start"
+    export PG_NODE PG_JOURNAL
+}
+
+# pg_settings TEXT: the node's settings file.
+pg_settings()
+{
+    printf '%s\n' "$@" >"$PG_NODE/etc/pullguard/pullguard.yaml"
+}
+
+# pg_verifier: what a package does with one symbolic link; the wrapper adds the private root. PG_TEST_VERIFIER=PROGRAM puts
+# another verifier in its place, to see the tests notice (one that always allows, one that always denies, ...).
+pg_verifier()
+{
+    printf '#!/bin/sh\nexec %s --root %s "$@"\n' "${PG_TEST_VERIFIER:-$PG_LIBEXEC/pullguard-containerd}" "$PG_NODE" \
+        >"$PG_WORK/verifier.new"
+    chmod 0755 "$PG_WORK/verifier.new"
+    mv "$PG_WORK/verifier.new" "$CONTAINERD_BIN_DIR/pullguard"
+}
+
+# write_policy NAME GLOB KEY [ANNOTATION...]: an enforcing policy with one key and signed annotations K=V.
+write_policy()
+{
+    local name=$1 glob=$2 key=$3 pair
+    shift 3
+    {
+        printf 'apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: %s}\n' "$name"
+        printf 'spec:\n  images:\n    - glob: "%s"\n  authorities:\n    - name: release\n      key:\n        data: |\n' "$glob"
+        sed 's/^/          /' "$PG_KEYS/$key.pub"
+        [ $# = 0 ] || printf '      annotations:\n'
+        for pair in "$@"; do
+            printf '        - %s: "%s"\n' "${pair%%=*}" "${pair#*=}"
+        done
+    } >"$PG_NODE/etc/pullguard/policy.d/$name.yaml"
+}
+
+journal_field()
+{
+    python3 "$PG_LIB/journal.py" last "$PG_JOURNAL" "$1" 2>/dev/null | sed -n "s/^$2=//p"
+}
+
+# Nothing of pullguard's may live on after a decision (the resident engine is asked for, not left over).
+nothing_left()
+{
+    ! ps -eo stat=,comm= | awk '$2 ~ /^pullguard/' | grep -q .
+}
+
+BLOCKED='image verifier bindir blocked pull of'
+
+# expect_allow NAME REF [CTR-ARGUMENT...]: pulled, in the store, and the journal says allow.
+expect_allow()
+{
+    local name=$1 ref=$2 log=$PG_WORK/pull.out
+    shift 2
+    forget "$ref"
+    if ! ctr_pull "$ref" "$@"; then
+        fail "$name: should be pulled" "$log"
+    elif ! in_store "$ref"; then
+        fail "$name: pulled, but not in the store" "$log"
+    elif ! journal_says "$ref" allow ''; then
+        fail "$name: journal" "$log"
+    else
+        pass "$name"
+    fi
+}
+
+# expect_deny NAME REF REASON [CTR-ARGUMENT...]: stopped with our line in containerd's message, not in the store, and the journal
+# names the reason.
+expect_deny()
+{
+    local name=$1 ref=$2 reason=$3 log=$PG_WORK/pull.out
+    shift 3
+    forget "$ref"
+    if ctr_pull "$ref" "$@"; then
+        fail "$name: should have been stopped" "$log"
+    elif in_store "$ref"; then
+        fail "$name: stopped, yet in the store" "$log"
+    elif ! containerd_says "$ref" "$log"; then
+        fail "$name: containerd's message" "$log"
+    elif ! journal_says "$ref" deny "$reason"; then
+        fail "$name: journal" "$log"
+    else
+        pass "$name: $(our_words "$log")"
+    fi
+}
+
+# The line that containerd passes on: ours, one line, at most 500 characters, no control characters.
+containerd_says()
+{
+    local ref=$1 log=$2 words
+    grep -qF "$BLOCKED $ref with digest sha256:" "$log" || return 1
+    words=$(our_words "$log")
+    [ -n "$words" ] && [ ${#words} -le 500 ] && ! printf '%s' "$words" | grep -q '[[:cntrl:]]'
+}
+
+our_words()
+{
+    sed -n 's/.*verifier pullguard rejected image (exit code 1): //p' "$1"
+}
+
+# journal_says REF VERDICT REASON: what is wrong is appended to pull.out.
+journal_says()
+{
+    local ref=$1 verdict=$2 reason=$3 entry
+    entry=$(python3 "$PG_LIB/journal.py" last "$PG_JOURNAL" "$ref") || entry='(no entry)'
+    if grep -qix "VERDICT=$verdict" <<<"$entry" && { [ -z "$reason" ] || grep -qx "REASON=$reason" <<<"$entry"; } &&
+        grep -q '^IMAGE_DIGEST=sha256:' <<<"$entry" && grep -qx 'RUNTIME=containerd' <<<"$entry" && grep -q '^MESSAGE_ID=' <<<"$entry" &&
+        grep -q '^DURATION_US=[0-9]' <<<"$entry" && grep -q '^PRIORITY=' <<<"$entry"; then
+        return 0
+    fi
+    printf 'journal, wanted VERDICT=%s REASON=%s for %s:\n%s\n' "$verdict" "$reason" "$ref" "$entry" >>"$PG_WORK/pull.out"
+    return 1
+}
