@@ -81,6 +81,9 @@ enum {
     /* A signature over anything: RSA 4096 is 512 bytes, ECDSA P-521 in DER 141. */
     LIMIT_SIGNATURE_BYTES = 1024,
 
+    /* Signature checks in one decision: the layers of one full .sig manifest times a few keys; about 0.4 s of P-256. */
+    LIMIT_SIGNATURE_CHECKS = 4096,
+
     /* Chains of certificates from outside. */
     LIMIT_CHAIN_CERTIFICATES = 16,
     LIMIT_CERTIFICATE_BYTES = 64 * 1024,

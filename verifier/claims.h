@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What was proven about one image, and what was found that proves nothing. The verifier writes these; policy reads them.
- * A claim is a set of facts; none of them is a permission.
+ * A claim is a set of facts; none of them is a permission. Spans and nodes borrow from the claims' own keep and from the
+ * evidence: the claims must not outlive the evidence they were made from.
  */
 #ifndef PG_VERIFIER_CLAIMS_H
 #define PG_VERIFIER_CLAIMS_H
@@ -15,6 +16,7 @@
 #include "base/tree.h"
 #include "crypto/digest.h"
 #include "crypto/key.h"
+#include "verifier/keep.h"
 
 enum claim_kind { CLAIM_SIGNATURE = 1, CLAIM_ATTESTATION = 2 };
 enum claim_layout { LAYOUT_LEGACY = 1, LAYOUT_BUNDLE = 2 };
@@ -116,10 +118,7 @@ struct claims {
     struct finding *findings;
     size_t finding_count, finding_capacity;
     struct digest image;      /* the digest everything here is about */
-    struct tree **documents;  /* owned trees that statements and annotations borrow from */
-    size_t document_count, document_capacity;
-    void **blocks;            /* owned memory that spans borrow from */
-    size_t block_count, block_capacity;
+    struct keep keep;         /* trees and blocks that statements, annotations and spans borrow from */
 };
 
 void claims_done(struct claims *claims);
