@@ -149,7 +149,7 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 # command, so that no packet leaves the machine and nothing is left running or mounted.
 offline()
 {
-    unshare --net --mount --pid --fork --kill-child --mount-proc \
+    PG_OFFLINE=1 unshare --net --mount --pid --fork --kill-child --mount-proc \
         python3 "$PG_SOURCE/tests/lib/loopback.py" "$@"
 }
 
