@@ -48,6 +48,27 @@ bool digest_compute(enum digest_alg alg, struct span bytes, struct digest *ret)
     return true;
 }
 
+bool digest_compute_parts(enum digest_alg alg, const struct span *parts, size_t count, struct digest *ret)
+{
+    OPENSSL_ERRORS_STAY_HERE;
+    EVP_MD_CTX *ctx CLEANUP(evp_md_ctx_freep) = NULL;
+    struct digest made = {.alg = alg};
+    unsigned int size = 0;
+
+    if (digest_size(alg) == 0)
+        return false;
+    ctx = EVP_MD_CTX_new();
+    if (!ctx || EVP_DigestInit_ex(ctx, alg_of(alg)->md(), NULL) != 1)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (parts[i].len > 0 && EVP_DigestUpdate(ctx, parts[i].ptr, parts[i].len) != 1)
+            return false;
+    if (EVP_DigestFinal_ex(ctx, made.bytes, &size) != 1 || size != digest_size(alg))
+        return false;
+    *ret = made;
+    return true;
+}
+
 bool digest_parse(struct span text, struct digest *ret)
 {
     static const enum digest_alg registered[] = {DIGEST_SHA256, DIGEST_SHA384, DIGEST_SHA512};

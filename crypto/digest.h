@@ -22,6 +22,8 @@ size_t digest_size(enum digest_alg alg); /* bytes; 0 for NONE */
 const char *digest_alg_name(enum digest_alg alg); /* "sha256" */
 /* Computes over the bytes received. false only when the library fails. */
 bool digest_compute(enum digest_alg alg, struct span bytes, struct digest *ret) MUST_CHECK;
+/* The same over several runs of bytes, one after the other. */
+bool digest_compute_parts(enum digest_alg alg, const struct span *parts, size_t count, struct digest *ret) MUST_CHECK;
 /* "sha256:<64 lower-case hex>" or sha384, sha512 (OCI image specification, descriptor.md, Digests). */
 bool digest_parse(struct span text, struct digest *ret) MUST_CHECK;
 /* The same form; returns dst. */

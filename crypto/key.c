@@ -269,3 +269,8 @@ const char *pubkey_hint(const struct pubkey *key)
 {
     return key->hint;
 }
+
+void pubkey_write_pem(const struct pubkey *key, struct buf *buf)
+{
+    pem_write(buf, "PUBLIC KEY", pubkey_spki(key));
+}

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/attributes.h"
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/span.h"
 #include "crypto/digest.h"
@@ -34,6 +35,8 @@ const char *pubkey_type_name(const struct pubkey *key);       /* "ECDSA P-256", 
 const char *pubkey_fingerprint(const struct pubkey *key);     /* hex; lives with the key */
 struct span pubkey_spki(const struct pubkey *key);            /* DER; lives with the key */
 bool pubkey_eq(const struct pubkey *a, const struct pubkey *b);
+/* Appends the PEM block PUBLIC KEY. */
+void pubkey_write_pem(const struct pubkey *key, struct buf *buf);
 /* base64(SHA-256(SPKI)): the hint cosign writes into bundles. */
 const char *pubkey_hint(const struct pubkey *key);
 

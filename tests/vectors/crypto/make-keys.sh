@@ -41,3 +41,16 @@ openssl pkey -in "$tmp/ed25519" -pubout -out ed25519.pub
 openssl pkeyutl -sign -rawin -inkey "$tmp/ed25519" -in message -out ed25519.pure.sig
 openssl genpkey -algorithm ed448 -out "$tmp/ed448"
 openssl pkey -in "$tmp/ed448" -pubout -out refused-ed448.pub
+
+# Private keys in every form that is imported, and the forms that are refused. They exist for tests only.
+openssl ecparam -name prime256v1 -genkey -out private-sec1-params.pem
+openssl ecparam -name prime256v1 -genkey -noout -out private-sec1.pem
+openssl ecparam -name secp384r1 -genkey -noout | openssl pkcs8 -topk8 -nocrypt -out private-p384.pem
+openssl genrsa -traditional -out private-pkcs1.pem 2048 2> "$tmp/log"
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out private-rsa.pem 2> "$tmp/log"
+openssl genpkey -algorithm ed25519 -out private-ed25519.pem
+openssl genpkey -algorithm ed448 -out refused-private-ed448.pem
+openssl genrsa -traditional -out refused-private-rsa1024.pem 1024 2> "$tmp/log"
+openssl ecparam -name secp256k1 -genkey -noout -out refused-private-secp256k1.pem
+openssl pkcs8 -topk8 -v2 aes-256-cbc -passout pass:x -in private-sec1.pem -out refused-private-encrypted.pem
+openssl ec -aes256 -passout pass:x -in private-sec1.pem -out refused-private-encrypted-sec1.pem 2> "$tmp/log"
