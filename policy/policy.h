@@ -42,6 +42,8 @@ void policy_set_freep(struct policy_set **set);
 size_t policy_set_count(const struct policy_set *set); /* policies */
 /* Names of all trust roots that some policy uses (borrowed); the engine loads and parses them, policy knows names only. */
 const char *const *policy_set_roots(const struct policy_set *set, size_t *ret_count);
+/* The bytes of one of them as read at load time: parse these, so that what is fingerprinted is what decides. */
+struct span policy_set_root_bytes(const struct policy_set *set, size_t index);
 /* SHA-256 hex over all documents, key bytes and trust roots, in order: changes whenever a decision could. */
 const char *policy_set_fingerprint(const struct policy_set *set);
 

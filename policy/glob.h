@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Image globs of ClusterImagePolicy (policy.md 1.2): `*` is any run without '/', `**` any run; everything else stands for
+ * itself; the whole name must match. ':' and '@' are ordinary characters.
+ */
+#ifndef PG_POLICY_GLOB_H
+#define PG_POLICY_GLOB_H
+
+#include <stdbool.h>
+
+#include "base/attributes.h"
+#include "base/error.h"
+#include "base/span.h"
+
+enum { GLOB_MAX_BYTES = 1024 };
+
+/* Checks charset and length and applies the two rewrites ("*", "*" "/" "*"). An owned string, or NULL with err set. */
+char *glob_new(struct span written, struct error *err) MUST_CHECK;
+bool glob_match(const char *glob, struct span text);
+
+#endif
