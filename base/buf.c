@@ -15,14 +15,20 @@ static void fail(struct buf *buf)
     buf->failed = true;
 }
 
-/* Grows by copy, not realloc: an old block that held a secret is wiped. */
+/*
+ * Grows by copy, not realloc: an old block that held a secret is wiped. To twice the size at least (or to the maximum):
+ * many small appends cost no more than a few copies.
+ */
 static bool grow(struct buf *buf, size_t needed)
 {
-    size_t cap = buf->cap < 64 ? 64 : buf->cap;
+    size_t most = buf->max == SIZE_MAX ? SIZE_MAX : buf->max + 1;
+    size_t cap = buf->cap < 64 ? 64 : buf->cap > most / 2 ? most : buf->cap * 2;
     uint8_t *block;
 
-    while (cap < needed)
-        cap = cap > needed / 2 ? needed : cap * 2;
+    if (cap > most)
+        cap = most;
+    if (cap < needed)
+        cap = needed;
     block = mem_new(cap, 1);
     if (!block)
         return false;

@@ -43,14 +43,14 @@ bool error_wrap(struct error *err, const char *format, ...)
 bool error_errno(struct error *err, enum reason reason, int errnum, const char *format, ...)
 {
     char context[ERROR_TEXT_BYTES];
-    char text[128];
+    char unknown[128];
+    const char *text;
     va_list args;
 
     va_start(args, format);
     (void)vsnprintf(context, sizeof(context), format, args);
     va_end(args);
-    if (strerror_r(errnum, text, sizeof(text)) != 0)
-        (void)snprintf(text, sizeof(text), "error %d", errnum);
+    text = strerror_r(errnum, unknown, sizeof(unknown)); /* GNU's: returns the words, which are seldom in the buffer */
     err->reason = reason;
     append_text(err, context, text);
     return false;

@@ -253,6 +253,9 @@ bool file_read(const char *path, size_t max, enum file_trust trust, struct buf *
         return error_set(err, REASON_IO, "%s: not a regular file", text_clean(span_str(path), shown, sizeof(shown)));
     if (st.st_size > 0 && (uintmax_t)st.st_size > max)
         return fail_size(err, path, max);
+    /* Room at once for what the file says to hold; the content decides all the same. */
+    (void)buf_reserve(&content, st.st_size > 0 ? (size_t)st.st_size : 0);
+    buf_clear(&content);
     if (!read_all(fd, path, max, &content, err))
         return false;
     *ret = content;
