@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/start/identify.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/tree.h"
+#include "plugin/start/boltdb.h"
+
+void start_identity_done(struct start_identity *identity)
+{
+    mem_free(identity->image_id);
+    mem_free(identity->digest);
+    mem_free(identity->reference);
+    memset(identity, 0, sizeof(*identity));
+}
+
+/* The record of a storage list whose "id" is id. Ids are unique in one file; two with the same id are a damaged file. */
+static bool find_record(const struct node *list, struct span id, const char *what, const struct node **ret,
+                        struct error *err)
+{
+    const struct node *found = NULL;
+
+    if (!node_is(list, NODE_LIST))
+        return error_set(err, REASON_MALFORMED, "%s: want a list of records", what);
+    for (const struct node *record = list->child; record; record = record->next) {
+        const struct node *record_id = node_get(record, "id");
+
+        if (!node_is(record_id, NODE_STRING) || !span_eq(record_id->text, id))
+            continue;
+        if (found)
+            return error_set(err, REASON_MALFORMED, "%s: two records with one id", what);
+        found = record;
+    }
+    *ret = found;
+    return true;
+}
+
+/* Looks in one containers file; *ret stays NULL when the container is not there. */
+static bool find_container(struct span bytes, const char *what, const char *container_id, struct tree **ret_tree,
+                           const struct node **ret, struct error *err)
+{
+    if (*ret || span_trim(bytes).len == 0)
+        return true;
+    if (!json_parse(bytes, what, TREE_NO_PLACES, ret_tree, err))
+        return false;
+    return find_record(tree_root(*ret_tree), span_str(container_id), what, ret, err);
+}
+
+/* "image-name" inside the record's metadata, which is JSON in a string. Absent or unreadable = no name. */
+static char *created_under(const struct node *container)
+{
+    const struct node *metadata = node_get(container, "metadata");
+    struct tree *tree CLEANUP(tree_freep) = NULL;
+    const struct node *name;
+    struct error ignored = ERROR_INIT;
+
+    if (!node_is(metadata, NODE_STRING) ||
+        !json_parse(metadata->text, "container metadata", TREE_NO_PLACES, &tree, &ignored))
+        return NULL;
+    name = node_get(tree_root(tree), "image-name");
+    return node_is(name, NODE_STRING) && name->text.len > 0 ? span_dup(name->text) : NULL;
+}
+
+static bool has_name(const struct node *names, const char *wanted)
+{
+    if (!wanted || !node_is(names, NODE_LIST))
+        return false;
+    for (const struct node *name = names->child; name; name = name->next)
+        if (node_str_is(name, wanted))
+            return true;
+    return false;
+}
+
+static bool choose_name(const struct node *container, const struct node *image, char **ret, struct error *err)
+{
+    const struct node *names = node_get(image, "names");
+    char *created CLEANUP(mem_freep) = created_under(container);
+
+    if (has_name(names, created)) {
+        *ret = TAKE_PTR(created);
+        return true;
+    }
+    if (!node_is(names, NODE_LIST) || names->count == 0) {
+        *ret = NULL;
+        return true;
+    }
+    if (names->count > 1)
+        return error_set(err, REASON_UNSUPPORTED,
+                         "the image has %u names, and none is the one the container was created under", names->count);
+    if (!node_is(names->child, NODE_STRING))
+        return error_set(err, REASON_MALFORMED, "images.json: names: want strings");
+    *ret = span_dup(names->child->text);
+    return *ret ? true : error_oom(err);
+}
+
+static bool copy_member(const struct node *record, const char *member, char **ret, struct error *err)
+{
+    const struct node *value = node_get(record, member);
+
+    *ret = NULL;
+    if (!value)
+        return true;
+    if (value->kind != NODE_STRING)
+        return error_set(err, REASON_MALFORMED, "containers storage: %s: want a string, found a %s", member,
+                         node_kind_name(value->kind));
+    *ret = span_dup(value->text);
+    return *ret ? true : error_oom(err);
+}
+
+static bool identify_image(const struct storage_files *files, const struct node *container,
+                           struct start_identity *identity, struct error *err)
+{
+    struct tree *images CLEANUP(tree_freep) = NULL;
+    const struct node *image = NULL;
+
+    if (!copy_member(container, "image", &identity->image_id, err))
+        return false;
+    if (!identity->image_id || !identity->image_id[0])
+        return error_set(err, REASON_NOT_FOUND, "the container was not made from an image (a root directory was given)");
+    if (!json_parse(files->images, "images.json", TREE_NO_PLACES, &images, err) ||
+        !find_record(tree_root(images), span_str(identity->image_id), "images.json", &image, err))
+        return false;
+    if (!image)
+        return error_set(err, REASON_NOT_FOUND, "containers storage has no record of image %.64s", identity->image_id);
+    return copy_member(image, "digest", &identity->digest, err) &&
+           choose_name(container, image, &identity->reference, err);
+}
+
+bool identify_container(const struct storage_files *files, const char *container_id, struct start_identity *ret,
+                        struct error *err)
+{
+    struct tree *containers CLEANUP(tree_freep) = NULL;
+    struct tree *volatiles CLEANUP(tree_freep) = NULL;
+    const struct node *container = NULL;
+    struct start_identity identity CLEANUP(start_identity_done) = {0};
+
+    if (!find_container(files->containers, "containers.json", container_id, &containers, &container, err) ||
+        !find_container(files->volatile_containers, "volatile-containers.json", container_id, &volatiles, &container, err))
+        return false;
+    if (!container)
+        return error_set(err, REASON_NOT_FOUND, "containers storage has no record of container %.64s", container_id);
+    if (!identify_image(files, container, &identity, err))
+        return false;
+    *ret = identity;
+    memset(&identity, 0, sizeof(identity));
+    return true;
+}
+
+/* A string under v1/<namespace>/<kind>/<id>/...; *ret stays NULL when absent. */
+static bool database_string(const struct boltdb *db, const char *const *path, size_t len, char **ret, struct error *err)
+{
+    struct span value = {NULL, 0};
+
+    if (!boltdb_get(db, path, len, &value, err))
+        return false;
+    if (!value.ptr || value.len == 0)
+        return true;
+    *ret = span_dup(value);
+    return *ret ? true : error_set(err, REASON_MALFORMED, "containerd's metadata: a name or digest holds a NUL byte");
+}
+
+static bool containerd_lookup(const struct boltdb *db, const char *namespace, const char *container_id,
+                              struct start_identity *identity, struct error *err)
+{
+    if (!identity->reference) {
+        const char *const path[] = {"v1", namespace, "containers", container_id, "image"};
+
+        if (!database_string(db, path, ARRAY_LEN(path), &identity->reference, err))
+            return false;
+        if (!identity->reference)
+            return error_set(err, REASON_NOT_FOUND, "containerd has no record of container %.64s and its image",
+                             container_id);
+    }
+    const char *const path[] = {"v1", namespace, "images", identity->reference, "target", "digest"};
+
+    if (!database_string(db, path, ARRAY_LEN(path), &identity->digest, err))
+        return false;
+    return identity->digest ||
+           error_set(err, REASON_NOT_FOUND, "containerd has no record of image %.200s", identity->reference);
+}
+
+bool identify_containerd(struct span database, const char *namespace, const char *container_id, const char *name,
+                         struct start_identity *ret, struct error *err)
+{
+    struct start_identity identity CLEANUP(start_identity_done) = {0};
+    struct boltdb db;
+
+    identity.reference = mem_strdup(name);
+    if (name && !identity.reference)
+        return error_oom(err);
+    if (!boltdb_open(database, &db, err) || !containerd_lookup(&db, namespace, container_id, &identity, err))
+        return false;
+    *ret = identity;
+    memset(&identity, 0, sizeof(identity));
+    return true;
+}
