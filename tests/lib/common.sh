@@ -3,7 +3,8 @@
 # Sourced by tests/run, the suites and packaging/quickstart: progress, results, clean-up, waiting.
 
 set -euo pipefail
-export LC_ALL=C
+# The system's own programs: not what a version manager of the user's put before them.
+export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 
 PG_SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 PG_TEST_CACHE=${PG_TEST_CACHE:-/var/cache/pullguard-tests}
