@@ -127,7 +127,8 @@ static bool walk_follow(struct walk *walk, int link, struct error *err)
     if (++walk->links > SYMLINKS_FOLLOWED)
         return fail_path(err, REASON_IO, ELOOP, walk->path);
     target[len] = '\0';
-    rest = mem_printf("%s/%s", target, walk->rest);
+    /* No slash behind a link that ends the path: "file/" is not a file. */
+    rest = walk->rest[0] != '\0' ? mem_printf("%s/%s", target, walk->rest) : mem_strdup(target);
     if (!rest)
         return error_oom(err);
     mem_free(walk->rest);
