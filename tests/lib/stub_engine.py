@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A resident engine for tests of what asks one: answers on SOCKET, allows requests whose container id, reference or digest
+contains "good", denies the rest with its own words. Each request is printed as one line of JSON.
+
+usage: stub_engine.py SOCKET [--silent]     --silent: accepts and never answers
+"""
+import json
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+
+STRINGS = ["reference", "digest", "media_type", "runtime", "username", "password", "identity_token", "policy",
+           "trust_root", "bundle", "container_id", "https_proxy", "http_proxy", "no_proxy", "member"]
+OPERATION, FLAGS, DEADLINE = 32, 33, 34
+VERDICT, REASON, STATE, DURATION, REQUESTS = 40, 41, 42, 43, 44
+ALLOW, REASON_OK, REASON_NO_SIGNATURE = 0x616C6C6F, 1, 2
+
+
+def receive(conn, count):
+    data = b""
+    while len(data) < count:
+        part = conn.recv(count - len(data))
+        if not part:
+            return None
+        data += part
+    return data
+
+
+def parse(records):
+    request = {}
+    while records:
+        tag, length = struct.unpack(">HI", records[:6])
+        value, records = records[6:6 + length], records[6 + length:]
+        if 1 <= tag <= len(STRINGS):
+            request[STRINGS[tag - 1]] = value.decode("utf-8", "replace")
+        elif tag in (OPERATION, FLAGS, DEADLINE):
+            request[{OPERATION: "operation", FLAGS: "flags", DEADLINE: "deadline_ms"}[tag]] = struct.unpack(">I", value)[0]
+    return request
+
+
+def record(tag, value):
+    return struct.pack(">HI", tag, len(value)) + value
+
+
+def answer(request):
+    asked = " ".join(str(request.get(name, "")) for name in ("container_id", "reference", "digest"))
+    good = "good" in asked
+    records = record(5, ("sha256:" + "0" * 64).encode()) if good else b""
+    records = record(1, b"stub engine: image is fine" if good else b"stub engine: no signature") + records
+    for tag, value in ((VERDICT, ALLOW if good else 0), (REASON, REASON_OK if good else REASON_NO_SIGNATURE), (STATE, 0),
+                       (DURATION, 1), (REQUESTS, 0)):
+        records += record(tag, struct.pack(">I", value))
+    return b"PGM1" + struct.pack(">HHI", 1, 2, len(records)) + records
+
+
+def serve(conn, silent):
+    with conn:
+        if silent:
+            while conn.recv(4096):
+                pass
+            time.sleep(3600)
+        header = receive(conn, 12)
+        if not header:
+            return
+        length = struct.unpack(">I", header[8:12])[0]
+        body = receive(conn, length) if length else b""
+        if body is None:
+            return
+        request = parse(body)
+        print(json.dumps(request), flush=True)
+        conn.sendall(answer(request))
+
+
+def main():
+    path, silent = sys.argv[1], "--silent" in sys.argv[2:]
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if os.path.exists(path):
+        os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    listener.listen(64)
+    while True:
+        conn, _ = listener.accept()
+        threading.Thread(target=serve, args=(conn, silent), daemon=True).start()
+
+
+if __name__ == "__main__":
+    main()
