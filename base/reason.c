@@ -41,6 +41,7 @@ static const char *const names[REASON_COUNT] = {
     [REASON_STATIC_PASS] = "static_pass",
     [REASON_BREAKGLASS] = "breakglass",
     [REASON_IO] = "io",
+    [REASON_COLLECTED] = "collected",
 };
 
 const char *reason_name(enum reason reason)

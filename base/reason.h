@@ -43,6 +43,7 @@ enum reason {
     REASON_STATIC_PASS = 33,      /* let through: a policy says pass for this image */
     REASON_BREAKGLASS = 34,       /* let through: an administrator's break-glass file is in force */
     REASON_IO = 35,               /* a local file operation failed */
+    REASON_COLLECTED = 36,        /* evidence was gathered as asked; nothing was decided */
     REASON_COUNT
 };
 

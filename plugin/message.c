@@ -49,6 +49,7 @@ static const struct text_field request_texts[] = {
     SECRET(request, https_proxy, 4096), /* may hold a password */
     SECRET(request, http_proxy, 4096),
     TEXT(request, no_proxy, 65536),
+    TEXT(request, member, 256),
 };
 
 static const struct text_field response_texts[] = {

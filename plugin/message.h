@@ -12,7 +12,13 @@
 #include "base/span.h"
 #include "plugin/verdict.h"
 
-enum message_type { MESSAGE_REQUEST = 1, MESSAGE_RESPONSE = 2, MESSAGE_WANTS = 3, MESSAGE_EVIDENCE = 4, MESSAGE_FETCH = 5 };
+/* Numbers from 16 on are the fetcher's (verifier/fetch/fetch.h). */
+enum message_type {
+    MESSAGE_REQUEST = 1,
+    MESSAGE_RESPONSE = 2,
+    MESSAGE_WANTS = 3, /* judge to engine: a list of want records */
+    MESSAGE_READY = 4, /* fetcher to engine, first: its sandbox stands; or one record, why not */
+};
 
 enum operation { OPERATION_PULL = 1, OPERATION_CREATE = 2 };
 
@@ -39,6 +45,7 @@ struct request {
     char *trust_root;  /* with policy: the trusted_root.json named "adhoc" */
     char *bundle;      /* OPERATION_CREATE: the OCI bundle's directory; reference may then be NULL */
     char *container_id;
+    char *member;      /* digest of a platform manifest: the image decided on must be an index that lists it */
     char *https_proxy, *http_proxy, *no_proxy; /* the caller's; the settings' go first. NULL = none */
 };
 

@@ -44,6 +44,8 @@ size_t policy_set_count(const struct policy_set *set); /* policies */
 const char *const *policy_set_roots(const struct policy_set *set, size_t *ret_count);
 /* The bytes of one of them as read at load time: parse these, so that what is fingerprinted is what decides. */
 struct span policy_set_root_bytes(const struct policy_set *set, size_t index);
+/* Is "host/path" the canonical repository of some authority's source? (Where else than at the image's own may be looked.) */
+bool policy_set_names_repository(const struct policy_set *set, const char *name);
 /* SHA-256 hex over all documents, key bytes and trust roots, in order: changes whenever a decision could. */
 const char *policy_set_fingerprint(const struct policy_set *set);
 

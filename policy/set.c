@@ -243,3 +243,22 @@ bool set_add_root(struct policy_set *set, const char *name, const struct policy_
     *ret_root = set->root_count - 1;
     return true;
 }
+
+static bool policy_names_repository(const struct policy *policy, const char *name)
+{
+    for (size_t i = 0; i < policy->authority_count; i++) {
+        const char *source = policy->authorities[i].source_repository;
+
+        if (source && strcmp(source, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool policy_set_names_repository(const struct policy_set *set, const char *name)
+{
+    for (size_t i = 0; i < set->policy_count; i++)
+        if (policy_names_repository(&set->policies[i], name))
+            return true;
+    return false;
+}

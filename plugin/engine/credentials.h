@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which credentials one registry gets, from where the node already has them. */
+#ifndef PG_PLUGIN_ENGINE_CREDENTIALS_H
+#define PG_PLUGIN_ENGINE_CREDENTIALS_H
+
+#include <stdbool.h>
+
+#include "base/attributes.h"
+#include "base/error.h"
+#include "plugin/engine/settings.h"
+#include "plugin/message.h"
+#include "verifier/fetch/fetch.h"
+
+/* The request's own for the image's registry; else the first file of the settings with an entry. None is no error. */
+bool credentials_find(const char *root, const struct settings *settings, const struct request *request, const char *host,
+                      const char *repository, struct fetch_credentials *ret, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/engine/filter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+/* One rule: a call, with up to two masked comparisons of its arguments. Mask 0 = no comparison. */
+struct test {
+    unsigned int argument;
+    uint64_t mask;
+    uint64_t value;
+};
+
+struct rule {
+    int call;
+    struct test tests[2];
+};
+
+#define CALL(name) { SCMP_SYS(name), { { 0, 0, 0 }, { 0, 0, 0 } } }
+#define CALL_IF(name, arg, mask, value) { SCMP_SYS(name), { { arg, mask, value }, { 0, 0, 0 } } }
+#define CALL_IF2(name, arg, mask, value, arg2, mask2, value2) \
+    { SCMP_SYS(name), { { arg, mask, value }, { arg2, mask2, value2 } } }
+
+#define INT_MASK 0xffffffffULL
+
+/* Reading, writing, memory, time, end: the judge's whole world. What libc and OpenSSL need for that is included. */
+static const struct rule judge_rules[] = {
+    CALL(read),
+    CALL(write),
+    CALL_IF(sendto, 4, UINT64_MAX, 0), /* send() on the connected socket: no address */
+    CALL_IF(recvfrom, 4, UINT64_MAX, 0),
+    CALL(close),
+    CALL(poll),
+    CALL(ppoll),
+    CALL(brk),
+    /* anonymous memory only, never executable */
+    CALL_IF2(mmap, 2, PROT_EXEC, 0, 3, MAP_ANONYMOUS, MAP_ANONYMOUS),
+    CALL_IF(mprotect, 2, PROT_EXEC, 0),
+    CALL(munmap),
+    CALL(mremap),
+    CALL(madvise),
+    CALL(futex),
+    CALL(getrandom),
+    CALL(clock_gettime), /* where the vDSO does not answer */
+    CALL(gettimeofday),
+    CALL(getpid),
+    CALL(gettid),
+    CALL(rt_sigreturn),
+    CALL(rt_sigprocmask),
+    CALL(restart_syscall),
+    CALL(exit),
+    CALL(exit_group),
+};
+
+/* On top of the judge's: names, sockets, threads, and opening of files for reading (which ones, Landlock says). */
+static const struct rule fetcher_rules[] = {
+    CALL_IF(socket, 0, INT_MASK, AF_INET),
+    CALL_IF(socket, 0, INT_MASK, AF_INET6),
+    CALL_IF(socket, 0, INT_MASK, AF_UNIX),    /* nscd, nss-resolve */
+    CALL_IF(socket, 0, INT_MASK, AF_NETLINK), /* getaddrinfo looks at the interfaces' addresses */
+    CALL(socketpair), CALL(connect), CALL(bind), CALL(getsockname), CALL(getpeername), CALL(getsockopt), CALL(setsockopt),
+    CALL(sendto), CALL(recvfrom), CALL(sendmsg), CALL(recvmsg), CALL(sendmmsg), CALL(recvmmsg), CALL(shutdown),
+    CALL(select), CALL(pselect6), CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait),
+    CALL(eventfd2), CALL(pipe), CALL(pipe2), CALL(fcntl), CALL(readv), CALL(writev), CALL(pread64), CALL(lseek),
+    CALL_IF(ioctl, 1, INT_MASK, FIONBIO),
+    CALL_IF(ioctl, 1, INT_MASK, FIONREAD),
+    CALL_IF(ioctl, 1, INT_MASK, 0x8912 /* SIOCGIFCONF */),
+    CALL_IF(open, 1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),
+    CALL_IF(openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),
+    CALL(stat), CALL(fstat), CALL(lstat), CALL(newfstatat), CALL(statx), CALL(access), CALL(faccessat), CALL(faccessat2),
+    CALL(readlink), CALL(readlinkat), CALL(getdents64), CALL(statfs), CALL(fstatfs), CALL(uname), CALL(getcwd),
+    CALL_IF(mmap, 2, PROT_WRITE | PROT_EXEC, PROT_EXEC), /* code of name service modules: never writable too */
+    CALL_IF(mmap, 2, PROT_EXEC, 0),
+    CALL_IF(clone, 0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM),
+    CALL(set_robust_list), CALL(rseq), CALL(set_tid_address), CALL(sigaltstack), CALL(rt_sigaction), CALL(sched_yield),
+    CALL(sched_getaffinity), CALL(sched_getparam), CALL(sched_getscheduler), CALL(nanosleep), CALL(clock_nanosleep),
+    CALL(clock_getres), CALL(time), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(getppid),
+    CALL(getrusage), CALL(sysinfo), CALL(membarrier), CALL(wait4), CALL(waitid), CALL(tgkill),
+    CALL_IF(prlimit64, 2, UINT64_MAX, 0), /* looking only */
+    CALL_IF(prctl, 0, INT_MASK, 15 /* PR_SET_NAME */),
+};
+
+static bool add_rule(scmp_filter_ctx filter, const struct rule *rule, struct error *err)
+{
+    struct scmp_arg_cmp tests[2];
+    unsigned int count = 0;
+    int code;
+
+    for (size_t i = 0; i < 2; i++)
+        if (rule->tests[i].mask != 0)
+            tests[count++] = (struct scmp_arg_cmp){.arg = rule->tests[i].argument,
+                                                   .op = SCMP_CMP_MASKED_EQ,
+                                                   .datum_a = rule->tests[i].mask,
+                                                   .datum_b = rule->tests[i].value};
+    code = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, rule->call, count, tests);
+    if (code != 0)
+        return error_errno(err, REASON_SANDBOX, -code, "seccomp refuses the rule for call %d", rule->call);
+    return true;
+}
+
+static bool add_rules(scmp_filter_ctx filter, enum sandbox_kind kind, struct error *err)
+{
+    for (size_t i = 0; i < sizeof(judge_rules) / sizeof(judge_rules[0]); i++)
+        /* the fetcher has wider rules of its own for these three */
+        if (kind == SANDBOX_JUDGE || (judge_rules[i].call != SCMP_SYS(mmap) && judge_rules[i].call != SCMP_SYS(sendto) &&
+                                      judge_rules[i].call != SCMP_SYS(recvfrom)))
+            if (!add_rule(filter, &judge_rules[i], err))
+                return false;
+    if (kind == SANDBOX_JUDGE)
+        return true;
+    for (size_t i = 0; i < sizeof(fetcher_rules) / sizeof(fetcher_rules[0]); i++)
+        if (!add_rule(filter, &fetcher_rules[i], err))
+            return false;
+    /* A filter cannot look at clone3's flags: libc falls back to clone when told there is no such call. */
+    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) != 0)
+        return error_set(err, REASON_SANDBOX, "seccomp refuses the rule for clone3");
+    return true;
+}
+
+bool filter_enter(enum sandbox_kind kind, struct error *err)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    bool done = false;
+    int code;
+
+    if (!filter)
+        return error_set(err, REASON_SANDBOX, "seccomp cannot be set up");
+    if (add_rules(filter, kind, err)) {
+        code = seccomp_load(filter);
+        done = code == 0 || error_errno(err, REASON_SANDBOX, -code, "the kernel refuses the seccomp filter");
+    }
+    seccomp_release(filter);
+    return done;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/engine/job.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "config.h"
+#include "plugin/engine/credentials.h"
+#include "verifier/fetch/fetch.h"
+#include "verifier/ref.h"
+
+static bool is_insecure(const struct settings *settings, const struct request *request, const char *host)
+{
+    if (request->flags & REQUEST_INSECURE)
+        return true;
+    for (size_t i = 0; i < settings->insecure.count; i++)
+        if (strcmp(settings->insecure.items[i], host) == 0)
+            return true;
+    return false;
+}
+
+static bool add_registry(const char *root, const struct settings *settings, const struct request *request,
+                         const struct want *want, struct fetch_job *job, struct error *err)
+{
+    struct fetch_registry *registry = fetch_job_registry(job, want->host, want->repository);
+    CLEANUP(fetch_credentials_done) struct fetch_credentials credentials = {0};
+    CLEANUP(fetch_endpoint_done) struct fetch_endpoint endpoint = {0};
+
+    if (!registry)
+        return error_oom(err);
+    if (registry->count > 0)
+        return true;
+    return credentials_find(root, settings, request, want->host, want->repository, &credentials, err) &&
+           fetch_endpoint_default(want->host, is_insecure(settings, request, want->host), &credentials, &endpoint, err) &&
+           fetch_registry_add(registry, &endpoint, err);
+}
+
+static bool set_text(char **place, const char *text, struct error *err)
+{
+    if (!text || text[0] == '\0')
+        return true;
+    *place = mem_strdup(text);
+    return *place || error_oom(err);
+}
+
+static bool set_path(char **place, const char *root, const char *path, struct error *err)
+{
+    if (!path || path[0] == '\0')
+        return true;
+    *place = path_under(root, path);
+    return *place || error_oom(err);
+}
+
+/* The settings' proxies go first; without any of them, the caller's. */
+static bool set_proxies(const struct settings *settings, const struct request *request, struct fetch_proxies *proxies,
+                        struct error *err)
+{
+    if (settings->https_proxy || settings->http_proxy)
+        return set_text(&proxies->https, settings->https_proxy, err) && set_text(&proxies->http, settings->http_proxy, err) &&
+               set_text(&proxies->no_proxy, settings->no_proxy, err);
+    return set_text(&proxies->https, request->https_proxy, err) && set_text(&proxies->http, request->http_proxy, err) &&
+           set_text(&proxies->no_proxy, settings->no_proxy ? settings->no_proxy : request->no_proxy, err);
+}
+
+bool job_write(const char *root, const struct settings *settings, const struct request *request, struct wants *wants,
+               uint32_t id, int64_t deadline, struct buf *ret, struct error *err)
+{
+    CLEANUP(fetch_job_done) struct fetch_job job = {.id = id, .deadline = deadline};
+
+    if (!set_path(&job.ca_dir, root, settings->ca_dir, err) || !set_path(&job.ca_file, root, settings->ca_file, err) ||
+        !set_text(&job.user_agent, "pullguard/" PG_VERSION, err) || !set_proxies(settings, request, &job.proxies, err))
+        return false;
+    for (size_t i = 0; i < wants->count; i++)
+        if (!add_registry(root, settings, request, &wants->items[i], &job, err))
+            return false;
+    job.wants = *wants;
+    *wants = (struct wants){0};
+    fetch_job_write(ret, &job);
+    return buf_ok(ret) || error_set(err, REASON_LIMIT, "the fetcher's job is too long");
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/engine/load.h"
+
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "config.h"
+#include "crypto/digest.h"
+#if __has_include("verifier/trustroot.h")
+#include "verifier/trustroot.h"
+#else
+static inline bool trust_root_parse(struct span b, struct trust_root **r, struct error *err)
+{
+    (void)b;
+    (void)r;
+    return error_set(err, REASON_UNSUPPORTED, "trust roots are not handled yet");
+}
+static inline void trust_root_freep(struct trust_root **root)
+{
+    *root = NULL;
+}
+#endif
+
+/* A name that a policy wrote, for a file of `directory`: never a way out of it. */
+static bool read_named(const char *root, const char *directory, const char *name, const char *suffix, size_t max,
+                       struct buf *ret, struct error *err)
+{
+    CLEANUP(mem_freep) char *relative = NULL;
+    CLEANUP(mem_freep) char *path = NULL;
+    char shown[80];
+
+    if (name[0] == '\0' || name[0] == '.' || strchr(name, '/'))
+        return error_set(err, REASON_POLICY_ERROR, "\"%s\" is no plain file name",
+                         text_clean(span_str(name), shown, sizeof(shown)));
+    relative = mem_printf("%s/%s%s", directory, name, suffix);
+    path = relative ? path_under(root, relative) : NULL;
+    return path ? file_read(path, max, FILE_TRUSTED, ret, err) : error_oom(err);
+}
+
+static bool read_key(void *context, const char *name, struct buf *ret, struct error *err)
+{
+    return read_named(context, PG_CONFDIR "/keys", name, "", LIMIT_KEY_FILE_BYTES, ret, err);
+}
+
+static bool read_trust(void *context, const char *name, struct buf *ret, struct error *err)
+{
+    return read_named(context, PG_CONFDIR "/trust", name, ".json", LIMIT_TRUST_ROOT_BYTES, ret, err);
+}
+
+static bool add_file(struct policy_set *set, const char *directory, const char *name, const struct policy_source *source,
+                     struct error *err)
+{
+    CLEANUP(mem_freep) char *path = mem_printf("%s/%s", directory, name);
+    CLEANUP(buf_free) struct buf bytes = BUF_INIT(LIMIT_POLICY_FILE_BYTES);
+
+    if (!path)
+        return error_oom(err);
+    return file_read(path, LIMIT_POLICY_FILE_BYTES, FILE_TRUSTED, &bytes, err) &&
+           policy_set_add(set, path, buf_as_span(&bytes), source, err);
+}
+
+/* The whole directory or nothing: a policy is never dropped. */
+static bool add_directory(struct policy_set *set, const char *root, struct error *err)
+{
+    static const char *const suffixes[] = {".yaml", ".yml", ".json", NULL};
+    CLEANUP(mem_freep) char *directory = path_under(root, PG_CONFDIR "/policy.d");
+    CLEANUP(names_free) struct names names = {0};
+    CLEANUP(mem_freep) char *context = mem_strdup(root ? root : "");
+    const struct policy_source source = {.context = context, .read_key = read_key, .read_trust = read_trust};
+
+    if (!directory || !context)
+        return error_oom(err);
+    if (!dir_list(directory, suffixes, &names, err)) {
+        if (err->reason == REASON_NOT_FOUND)
+            return error_set(err, REASON_POLICY_ERROR, "the policy directory %s is missing", directory);
+        return false;
+    }
+    if (!file_check_trusted(directory, err))
+        return false;
+    if (names.count > LIMIT_POLICY_FILES)
+        return error_set(err, REASON_LIMIT, "%s: more than %d files", directory, LIMIT_POLICY_FILES);
+    for (size_t i = 0; i < names.count; i++)
+        if (!add_file(set, directory, names.items[i], &source, err))
+            return false;
+    return true;
+}
+
+static bool parse_roots(struct engine_config *config, struct error *err)
+{
+    size_t count = 0;
+    const char *const *names = policy_set_roots(config->policies, &count);
+
+    if (count == 0)
+        return true;
+    config->roots = mem_new(count, sizeof(struct trust_root *));
+    if (!config->roots)
+        return error_oom(err);
+    for (; config->root_count < count; config->root_count++)
+        if (!trust_root_parse(policy_set_root_bytes(config->policies, config->root_count),
+                              &config->roots[config->root_count], err)) {
+            err->reason = REASON_POLICY_ERROR;
+            return error_wrap(err, "trust root %s", names[config->root_count]);
+        }
+    return true;
+}
+
+/* Each part behind its length: no two different sets of files give the same bytes. */
+static bool fingerprint(struct engine_config *config, struct error *err)
+{
+    CLEANUP(buf_free) struct buf all = BUF_INIT(2 * LIMIT_SETTINGS_BYTES);
+    const struct span parts[] = {span_str(PG_VERSION), config->settings.raw, span_str(policy_set_fingerprint(config->policies))};
+    struct digest digest;
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        buf_u64(&all, parts[i].len);
+        buf_span(&all, parts[i]);
+    }
+    if (!buf_ok(&all))
+        return error_oom(err);
+    if (!digest_compute(DIGEST_SHA256, buf_as_span(&all), &digest))
+        return error_set(err, REASON_INTERNAL, "SHA-256 fails");
+    hex_encode(span_of(digest.bytes, digest_size(DIGEST_SHA256)), config->fingerprint);
+    return true;
+}
+
+bool engine_config_finish(struct settings *settings, struct policy_set **policies, struct engine_config *ret,
+                          struct error *err)
+{
+    CLEANUP(engine_config_done) struct engine_config config = {0};
+
+    config.settings = *settings;
+    *settings = (struct settings){0};
+    config.policies = TAKE_PTR(*policies);
+    if (!parse_roots(&config, err) || !fingerprint(&config, err))
+        return false;
+    *ret = config;
+    config = (struct engine_config){0};
+    return true;
+}
+
+bool engine_load_policies(const char *root, struct settings *settings, struct engine_config *ret, struct error *err)
+{
+    CLEANUP(policy_set_freep) struct policy_set *set = policy_set_new();
+
+    if (!set)
+        return error_oom(err);
+    return add_directory(set, root, err) && engine_config_finish(settings, &set, ret, err);
+}
+
+bool engine_load(const char *root, struct engine_config *ret, struct error *err)
+{
+    CLEANUP(settings_done) struct settings settings = {0};
+
+    return settings_load(root, &settings, err) && engine_load_policies(root, &settings, ret, err);
+}
+
+static bool no_key_file(void *context, const char *name, struct buf *ret, struct error *err)
+{
+    (void)context;
+    (void)name;
+    (void)ret;
+    return error_set(err, REASON_POLICY_ERROR, "a policy of the request names a key file");
+}
+
+static bool request_trust(void *context, const char *name, struct buf *ret, struct error *err)
+{
+    const struct request *request = context;
+
+    if (!request->trust_root || strcmp(name, "adhoc") != 0)
+        return error_set(err, REASON_POLICY_ERROR, "the request brings no trust root of that name");
+    buf_str(ret, request->trust_root);
+    return buf_ok(ret) || error_oom(err);
+}
+
+bool engine_load_adhoc(const struct request *request, struct settings *settings, struct engine_config *ret,
+                       struct error *err)
+{
+    CLEANUP(policy_set_freep) struct policy_set *set = policy_set_new();
+    const struct policy_source source = {
+        .context = (void *)(uintptr_t)request, .read_key = no_key_file, .read_trust = request_trust};
+
+    if (!set)
+        return error_oom(err);
+    return policy_set_add(set, "request.json", span_str(request->policy), &source, err) &&
+           engine_config_finish(settings, &set, ret, err);
+}
+
+void engine_config_done(struct engine_config *config)
+{
+    for (size_t i = 0; config->roots && i < config->root_count; i++)
+        trust_root_freep(&config->roots[i]);
+    mem_free(config->roots);
+    policy_set_free(config->policies);
+    settings_done(&config->settings);
+    *config = (struct engine_config){0};
+}

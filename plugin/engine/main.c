@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pullguard-engine, started by the hook for one request:
+ *
+ *     pullguard-engine --once [--root DIR] [--libexec DIR]        with its socket as descriptor 3
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "plugin/engine/once.h"
+#include "plugin/process.h"
+
+enum { EXIT_USAGE = 64 };
+
+/* Nothing is taken over from whoever started us: not directory, mask, signals, descriptors; and no core with secrets. */
+static void clean_up_inheritance(void)
+{
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    (void)umask(077);
+    if (chdir("/") != 0)
+        _exit(1);
+    (void)signal(SIGPIPE, SIG_IGN);
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)open("/dev/null", O_RDWR); /* takes the lowest free number, which is fd */
+    close_from(CHILD_SOCKET + 1);
+}
+
+static int usage(void)
+{
+    static const char text[] = "pullguard-engine is started by libpullguard; see pullguard(8)\n";
+
+    if (write(2, text, sizeof(text) - 1) < 0)
+        return EXIT_USAGE;
+    return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    struct engine_options options = {.root = ""};
+    const char *task = NULL;
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--root") == 0 && i + 1 < argc)
+            options.root = argv[++i];
+        else if (strcmp(argv[i], "--libexec") == 0 && i + 1 < argc)
+            options.libexec = argv[++i];
+        else if (strcmp(argv[i], "--once") == 0 && !task)
+            task = argv[i];
+        else
+            return usage();
+    }
+    if (!task)
+        return usage();
+    clean_up_inheritance();
+    (void)fcntl(CHILD_SOCKET, F_SETFD, FD_CLOEXEC);
+    return engine_once(&options, CHILD_SOCKET);
+}

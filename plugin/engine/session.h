@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One decision: a judge of its own, a fetcher on loan, the client that waits. A session never blocks: it names the
+ * descriptors it waits for and is told what happened to them. The one-request engine runs one, the resident one many.
+ */
+#ifndef PG_PLUGIN_ENGINE_SESSION_H
+#define PG_PLUGIN_ENGINE_SESSION_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "plugin/engine/fetcher.h"
+#include "plugin/engine/load.h"
+#include "plugin/engine/sandbox.h"
+#include "plugin/message.h"
+#include "plugin/process.h"
+
+enum { SESSION_POLLFDS = 3, RELAY_CHUNK_BYTES = 64 * 1024 };
+
+struct session {
+    const char *root;                   /* borrowed, as the next three */
+    const struct engine_config *config;
+    const struct sandbox *sandbox;
+    struct request *request;
+    struct fetcher *fetcher;            /* NULL = none: every want is then a failure */
+    int client;                         /* watched for its end only; -1 = nobody to watch */
+    int64_t deadline;                   /* mono_ms */
+
+    struct child judge;
+    int judge_socket;
+    struct buf from_judge;              /* a message that is not complete yet */
+    struct buf to_fetcher;
+    size_t to_fetcher_sent;
+    uint8_t relay[RELAY_CHUNK_BYTES];   /* from the fetcher to the judge, as it comes: bytes of outside are not parsed here */
+    size_t relay_start, relay_end;
+    uint32_t jobs;
+
+    bool done;
+    struct response response;           /* valid when done */
+};
+
+/* Forks the judge. On failure the session is done, with a deny. The session is then fed until done. */
+void session_start(struct session *session);
+/* Fills fds; unused places have fd -1. */
+void session_poll(const struct session *session, struct pollfd fds[SESSION_POLLFDS]);
+void session_step(struct session *session, const struct pollfd fds[SESSION_POLLFDS]);
+/* Ends it with a deny, whatever it is doing. */
+void session_fail(struct session *session, enum reason reason, const char *text);
+/* Kills what is left of it and frees; the response goes too unless taken. */
+void session_done(struct session *session);
+
+#endif
