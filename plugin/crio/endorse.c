@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Why an endorsement cannot be put under another image: it is signed over (repository, digest) by this node's key, the
+ * image library compares the digest with the manifest it fetched, and the digest is the one that was asked about. With
+ * the reference known (auth helper), a signature on the index counts for exactly those manifests whose digests stand in
+ * the index's own bytes, which are checked against the index digest that was signed.
+ */
+#include "plugin/crio/endorse.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "plugin/client.h"
+#include "plugin/crio/http.h"
+#include "plugin/crio/lookaside.h"
+
+static bool copy_to(char **place, const char *text)
+{
+    *place = mem_strdup(text);
+    return !text || *place;
+}
+
+static bool ask(const struct endorser *endorser, const struct pull *pull, const char *reference, const char *digest,
+                const char *member, struct response *ret)
+{
+    struct client_options options = {.root = endorser->root};
+    struct request request CLEANUP(request_done) = {.operation = OPERATION_PULL};
+    bool filled = copy_to(&request.runtime, "lookaside") && copy_to(&request.reference, reference) &&
+                  copy_to(&request.digest, digest) && copy_to(&request.member, member);
+
+    if (filled && pull)
+        filled = copy_to(&request.username, pull->username) && copy_to(&request.password, pull->password) &&
+                 copy_to(&request.identity_token, pull->identity_token);
+    return filled && client_ask(&options, &request, ret);
+}
+
+/* First what the user asked for, as tag or index; then the platform manifest's own signature. */
+static bool decide(const struct endorser *endorser, const struct lookaside_request *request, const struct pull *pull,
+                   struct response *ret)
+{
+    char *by_digest CLEANUP(mem_freep) = mem_printf("%s@%s", request->repository, request->digest);
+
+    if (!by_digest)
+        return false;
+    if (pull && ask(endorser, pull, pull->reference, NULL, request->digest, ret))
+        return true;
+    response_done(ret);
+    return ask(endorser, pull, by_digest, request->digest, NULL, ret);
+}
+
+static void answer_endorsement(const struct endorser *endorser, const struct lookaside_request *request, struct buf *ret)
+{
+    struct buf payload CLEANUP(buf_free) = BUF_INIT(LIMIT_PAYLOAD_BYTES);
+    struct buf signature CLEANUP(buf_free) = BUF_INIT(LIMIT_SIGNATURE_BYTES);
+    struct buf body CLEANUP(buf_free) = BUF_INIT(2 * LIMIT_PAYLOAD_BYTES);
+    struct error err = ERROR_INIT;
+
+    lookaside_payload(request, &payload);
+    if (!buf_ok(&payload) || !privkey_sign(endorser->node_key, buf_as_span(&payload), &signature, &err)) {
+        http_respond(ret, 503, "pullguard: the node key could not sign (internal)", span_str(""));
+        return;
+    }
+    lookaside_signature(buf_as_span(&payload), buf_as_span(&signature), &body);
+    if (buf_ok(&body))
+        http_respond(ret, 200, NULL, buf_as_span(&body));
+    else
+        http_respond(ret, 503, "pullguard: out of memory", span_str(""));
+}
+
+static void answer_refusal(const struct response *response, struct buf *ret)
+{
+    bool undecided = response->reason == REASON_UNAVAILABLE || response->reason == REASON_TIMEOUT ||
+                     response->reason == REASON_INTERNAL;
+    char *phrase CLEANUP(mem_freep) =
+        mem_printf("pullguard: %s", response->message ? response->message : "refused without a reason (internal)");
+
+    http_respond(ret, undecided ? 503 : 403, phrase ? phrase : "pullguard: out of memory", span_str(""));
+}
+
+void endorse(struct endorser *endorser, struct span target, struct buf *ret)
+{
+    struct lookaside_request request CLEANUP(lookaside_request_done) = {0};
+    struct response response CLEANUP(response_done) = {0};
+    struct error err = ERROR_INIT;
+
+    if (!lookaside_parse_target(target, &request, &err))
+        http_respond(ret, 400, err.text, span_str(""));
+    else if (request.number > 1)
+        http_respond(ret, 404, NULL, span_str(""));
+    else if (decide(endorser, &request, pulls_find(&endorser->pulls, request.repository, mono_ms()), &response))
+        answer_endorsement(endorser, &request, ret);
+    else
+        answer_refusal(&response, ret);
+}

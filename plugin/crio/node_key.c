@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/crio/node_key.h"
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/mem.h"
+
+static bool write_halves(const struct privkey *key, const char *private_path, const char *public_path, struct error *err)
+{
+    struct buf private_pem CLEANUP(buf_wipe) = BUF_INIT(LIMIT_KEY_FILE_BYTES);
+    struct buf public_pem CLEANUP(buf_free) = BUF_INIT(LIMIT_KEY_FILE_BYTES);
+
+    pubkey_write_pem(privkey_public(key), &public_pem);
+    if (!buf_ok(&public_pem))
+        return error_oom(err);
+    return privkey_write_pem(key, &private_pem, err) &&
+           file_write_atomic(private_path, buf_as_span(&private_pem), 0600, true, err) &&
+           file_write_atomic(public_path, buf_as_span(&public_pem), 0644, true, err);
+}
+
+bool node_key_rotate(const char *root, struct error *err)
+{
+    struct privkey *key CLEANUP(privkey_freep) = NULL;
+    char *private_path CLEANUP(mem_freep) = path_under(root, NODE_KEY_PATH);
+    char *public_path CLEANUP(mem_freep) = path_under(root, NODE_KEY_PUBLIC_PATH);
+
+    if (!private_path || !public_path)
+        return error_oom(err);
+    return (privkey_generate(&key, err) && write_halves(key, private_path, public_path, err)) || error_wrap(err, "node key");
+}
+
+bool node_key_open(const char *root, struct privkey **ret, struct error *err)
+{
+    struct buf pem CLEANUP(buf_wipe) = BUF_INIT(0);
+    char *path CLEANUP(mem_freep) = path_under(root, NODE_KEY_PATH);
+
+    if (!path)
+        return error_oom(err);
+    if (!file_read(path, LIMIT_KEY_FILE_BYTES, FILE_TRUSTED, &pem, err)) {
+        if (err->reason != REASON_NOT_FOUND)
+            return false;
+        if (!node_key_rotate(root, err) || !file_read(path, LIMIT_KEY_FILE_BYTES, FILE_TRUSTED, &pem, err))
+            return false;
+    }
+    return privkey_parse_pem(buf_as_span(&pem), ret, err) || error_wrap(err, "%s", path);
+}

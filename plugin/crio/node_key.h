@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The node's own key: ECDSA P-256, made on first use, root's alone (0600), never leaves the node. Its public half lies
+ * beside it for policy.json; both are out of /etc/pullguard/keys, so that it is never taken for a vendor's key.
+ * Replacing it revokes every endorsement made before (the create-time check of CRI-O fails for what was pulled under it).
+ */
+#ifndef PG_PLUGIN_CRIO_NODE_KEY_H
+#define PG_PLUGIN_CRIO_NODE_KEY_H
+
+#include <stdbool.h>
+
+#include "base/attributes.h"
+#include "base/error.h"
+#include "crypto/privkey.h"
+
+#define NODE_KEY_PATH PG_STATEDIR "/node-key.pem"
+#define NODE_KEY_PUBLIC_PATH PG_STATEDIR "/node-key.pub"
+
+/* Reads the key, or makes it when there is none. UNTRUSTED_FILE when others may write it; IO, MALFORMED. */
+bool node_key_open(const char *root, struct privkey **ret, struct error *err) MUST_CHECK;
+
+/* Makes a new key in place of the old one, private half first. */
+bool node_key_rotate(const char *root, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The look-aside protocol: what is asked, what is answered, what the auth helper says. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "plugin/crio/http.h"
+#include "plugin/crio/lookaside.h"
+#include "plugin/crio/pulls.h"
+#include "tests/unit/harness.h"
+
+#define HEX "3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"
+
+struct target_case {
+    const char *target;
+    enum reason reason;
+    const char *repository;
+    uint32_t number;
+};
+
+static const struct target_case target_cases[] = {
+    {"/v1/registry.example.com/team/app@sha256=" HEX "/signature-1", REASON_OK, "registry.example.com/team/app", 1},
+    {"/v1/127.0.0.1:5000/a@sha256=" HEX "/signature-128", REASON_OK, "127.0.0.1:5000/a", 128},
+    {"/v1/docker.io/library/alpine@sha256=" HEX "/signature-1", REASON_OK, "docker.io/library/alpine", 1},
+    {"/v1/registry.example.com/team/app@sha256=" HEX "/signature-0", REASON_BAD_REQUEST, NULL, 0},
+    {"/v1/registry.example.com/team/app@sha256=" HEX "/signature-129", REASON_BAD_REQUEST, NULL, 0},
+    {"/v1/registry.example.com/team/app@sha256=" HEX "/signature-01", REASON_BAD_REQUEST, NULL, 0},
+    {"/v1/registry.example.com/team/app@sha256=" HEX "/signature-1/../2", REASON_BAD_REQUEST, NULL, 0},
+    {"/v1/registry.example.com/team/app@sha256=" HEX "f/signature-1", REASON_BAD_REQUEST, NULL, 0},
+    {"/v1/registry.example.com/team/app@sha256=abc/signature-1", REASON_BAD_REQUEST, NULL, 0},
+    {"/v1/registry.example.com/team/app@sha512=" HEX "/signature-1", REASON_BAD_REQUEST, NULL, 0},
+    {"/v1/Registry.example.com/team/app@sha256=" HEX "/signature-1", REASON_BAD_REQUEST, NULL, 0},
+    {"/v1/registry.example.com/team/../app@sha256=" HEX "/signature-1", REASON_BAD_REQUEST, NULL, 0},
+    {"/v1/team@sha256=" HEX "/signature-1", REASON_BAD_REQUEST, NULL, 0},
+    {"/v2/registry.example.com/app@sha256=" HEX "/signature-1", REASON_BAD_REQUEST, NULL, 0},
+    {"/", REASON_BAD_REQUEST, NULL, 0},
+    {"", REASON_BAD_REQUEST, NULL, 0},
+};
+
+START_TEST(reads_targets)
+{
+    const struct target_case *c = &target_cases[_i];
+    struct lookaside_request request = {0};
+    struct error err = ERROR_INIT;
+    bool parsed = lookaside_parse_target(span_str(c->target), &request, &err);
+
+    ck_assert_msg(parsed == (c->reason == REASON_OK), "%s: %s", c->target, err.text);
+    if (!parsed) {
+        ck_assert_msg(err.reason == c->reason, "%s: %s", c->target, reason_name(err.reason));
+        return;
+    }
+    ck_assert_str_eq(request.repository, c->repository);
+    ck_assert_str_eq(request.digest, "sha256:" HEX);
+    ck_assert_uint_eq(request.number, c->number);
+    lookaside_request_done(&request);
+}
+END_TEST
+
+START_TEST(limits_targets)
+{
+    struct lookaside_request request = {0};
+    struct error err = ERROR_INIT;
+    char longest[LOOKASIDE_TARGET_BYTES + 2];
+
+    memset(longest, 'a', sizeof(longest));
+    ck_assert(!lookaside_parse_target(span_of(longest, sizeof(longest)), &request, &err));
+    ck_assert_int_eq(err.reason, REASON_LIMIT);
+}
+END_TEST
+
+/* The exact bytes that containers' image library accepted (facts: payload members, stored form). */
+START_TEST(writes_the_stored_form)
+{
+    static char repository[] = "registry.example.com/team/app", digest[] = "sha256:" HEX;
+    const struct lookaside_request request = {.repository = repository, .digest = digest, .number = 1};
+    struct buf payload = BUF_INIT(4096), stored = BUF_INIT(4096);
+    static const char magic[] = "\0sigstore-json\n{\"mimeType\":";
+
+    lookaside_payload(&request, &payload);
+    ck_assert_str_eq(buf_cstr(&payload),
+                     "{\"critical\":{\"identity\":{\"docker-reference\":\"registry.example.com/team/app\"},\"image\":"
+                     "{\"docker-manifest-digest\":\"sha256:" HEX "\"},\"type\":\"cosign container image signature\"},"
+                     "\"optional\":null}");
+    lookaside_signature(span_str("ab"), span_str("c"), &stored);
+    ck_assert_mem_eq(stored.ptr, magic, sizeof(magic) - 1);
+    ck_assert_str_eq((const char *)stored.ptr + 15,
+                     "{\"mimeType\":\"application/vnd.dev.cosign.simplesigning.v1+json\",\"payload\":\"YWI=\","
+                     "\"annotations\":{\"dev.cosignproject.cosign/signature\":\"Yw==\"}}");
+    buf_free(&payload);
+    buf_free(&stored);
+}
+END_TEST
+
+struct head_case {
+    const char *head;
+    bool ok, done;
+    const char *target;
+};
+
+static const struct head_case head_cases[] = {
+    {"GET /a HTTP/1.1\r\nHost: x\r\n\r\n", true, true, "/a"},
+    {"GET /a HTTP/1.0\n\n", true, true, "/a"},
+    {"GET /a HTTP/1.1\r\nHost: x\r\n", true, false, NULL},
+    {"", true, false, NULL},
+    {"POST /a HTTP/1.1\r\n\r\n", false, true, NULL},
+    {"GET /a HTTP/2.0\r\n\r\n", false, true, NULL},
+    {"GET /a\r\n\r\n", false, true, NULL},
+    {"GET  /a HTTP/1.1\r\n\r\n", false, true, NULL},
+    {"GET a HTTP/1.1\r\n\r\n", false, true, NULL},
+    {"GET /a?b HTTP/1.1\r\n\r\n", false, true, NULL},
+    {"GET /%61 HTTP/1.1\r\n\r\n", false, true, NULL},
+    {"GET http://x/a HTTP/1.1\r\n\r\n", false, true, NULL},
+    {"\r\n\r\n", false, true, NULL},
+};
+
+START_TEST(reads_heads)
+{
+    const struct head_case *c = &head_cases[_i];
+    struct error err = ERROR_INIT;
+    struct span target = {NULL, 0};
+    bool done = false, ok = http_parse_head(span_str(c->head), &done, &target, &err);
+
+    ck_assert_msg(ok == c->ok, "case %d: %s", _i, err.text);
+    ck_assert_int_eq(done, c->done);
+    if (c->target)
+        ck_assert(span_eq_str(target, c->target));
+    if (!ok)
+        ck_assert_int_eq(err.reason, REASON_BAD_REQUEST);
+}
+END_TEST
+
+START_TEST(reasons_stay_on_their_line)
+{
+    struct buf response = BUF_INIT(4096);
+
+    http_respond(&response, 403, "pullguard: no\r\nX: y", span_str(""));
+    ck_assert_ptr_nonnull(strstr(buf_cstr(&response), "HTTP/1.1 403 pullguard: no\\x0d\\x0aX: y\r\n"));
+    buf_free(&response);
+}
+END_TEST
+
+static bool hear(const char *json, struct pull *ret, struct error *err)
+{
+    return pull_parse(span_str(json), ret, err);
+}
+
+START_TEST(hears_the_helper)
+{
+    struct pull pull = {0};
+    struct error err = ERROR_INIT;
+
+    ck_assert_msg(hear("{\"127.0.0.1:5599/team/multi:1\":{\"username\":\"alice\",\"password\":\"secret\"}}", &pull, &err),
+                  "%s", err.text);
+    ck_assert_str_eq(pull.repository, "127.0.0.1:5599/team/multi");
+    ck_assert_str_eq(pull.reference, "127.0.0.1:5599/team/multi:1");
+    ck_assert_str_eq(pull.username, "alice");
+    ck_assert_str_eq(pull.password, "secret");
+    ck_assert_ptr_null(pull.identity_token);
+    pull_done(&pull);
+    ck_assert(!hear("{}", &pull, &err));
+    ck_assert(!hear("{\"a/b:1\":{},\"a/c:1\":{}}", &pull, &err));
+    ck_assert(!hear("{\"a/b:1\":null}", &pull, &err));
+    ck_assert(!hear("{\"a/b:1\":{\"username\":1}}", &pull, &err));
+    ck_assert(!hear("{\"A b\":{}}", &pull, &err));
+    ck_assert(!hear("[]", &pull, &err));
+    ck_assert_ptr_null(pull.repository);
+}
+END_TEST
+
+START_TEST(forgets_pulls)
+{
+    static struct pulls pulls;
+    struct pull pull = {0};
+    struct error err = ERROR_INIT;
+
+    ck_assert(hear("{\"r.example.com/a:1\":{\"username\":\"u\"}}", &pull, &err));
+    pulls_add(&pulls, &pull, 1000);
+    ck_assert_ptr_null(pull.repository);
+    ck_assert(hear("{\"r.example.com/a:2\":{\"username\":\"u\"}}", &pull, &err));
+    pulls_add(&pulls, &pull, 2000);
+    ck_assert_str_eq(pulls_find(&pulls, "r.example.com/a", 3000)->reference, "r.example.com/a:2");
+    ck_assert_ptr_null(pulls_find(&pulls, "r.example.com/b", 3000));
+    ck_assert_ptr_null(pulls_find(&pulls, "r.example.com/a", 2000 + PULL_LIFE_MS));
+    for (int i = 0; i < PULLS_MAX + 10; i++) {
+        ck_assert(hear("{\"r.example.com/c:1\":{}}", &pull, &err));
+        pulls_add(&pulls, &pull, 100000 + i);
+    }
+    ck_assert_ptr_nonnull(pulls_find(&pulls, "r.example.com/c", 100001));
+    pulls_done(&pulls);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("plugin_crio");
+    TCase *cases = tcase_create("crio");
+
+    tcase_add_loop_test(cases, reads_targets, 0, (int)ARRAY_LEN(target_cases));
+    tcase_add_test(cases, limits_targets);
+    tcase_add_test(cases, writes_the_stored_form);
+    tcase_add_loop_test(cases, reads_heads, 0, (int)ARRAY_LEN(head_cases));
+    tcase_add_test(cases, reasons_stay_on_their_line);
+    tcase_add_test(cases, hears_the_helper);
+    tcase_add_test(cases, forgets_pulls);
+    suite_add_tcase(suite, cases);
+    return run_suite(suite);
+}
