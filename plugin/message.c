@@ -50,6 +50,7 @@ static const struct text_field request_texts[] = {
     SECRET(request, http_proxy, 4096),
     TEXT(request, no_proxy, 65536),
     TEXT(request, member, 256),
+    TEXT(request, descriptor, 65536),
 };
 
 static const struct text_field response_texts[] = {

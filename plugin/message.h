@@ -36,6 +36,7 @@ struct request {
     char *reference;   /* as written by the user or the runtime */
     char *digest;      /* "sha256:..."; NULL = resolve the tag (command line only) */
     char *media_type;  /* of the manifest; may be NULL */
+    char *descriptor;  /* the OCI descriptor as JSON, unparsed: must agree with digest, and gives media_type; may be NULL */
     char *runtime;     /* "containerd", "crio", "podman", "crun", "nri", "cli" */
     enum operation operation;
     uint32_t flags;

@@ -15,7 +15,8 @@ struct matter {
     struct ref ref;
     bool resolved;             /* image and policy_image are set; needs too */
     struct digest image;
-    const char *media_type;    /* borrowed */
+    const char *media_type;    /* borrowed from request, evidence or own_media_type */
+    char *own_media_type;
     struct policy_image known;
     struct policy_needs needs;
     struct ref *repositories;  /* of places that name another repository */
@@ -33,6 +34,7 @@ static void matter_done(struct matter *matter)
     mem_free(matter->places);
     mem_free(matter->keys);
     mem_free(matter->roots);
+    mem_free(matter->own_media_type);
     policy_needs_done(&matter->needs);
     ref_done(&matter->ref);
     *matter = (struct matter){0};
@@ -52,6 +54,28 @@ static bool read_reference(const struct request *request, struct matter *matter,
         return error_set(err, REASON_BAD_REQUEST, "the reference names another digest than the one to be pulled");
     matter->image = request->digest ? given : matter->ref.digest;
     matter->media_type = request->media_type;
+    return true;
+}
+
+/* What the runtime says of the image (containerd writes it to its verifier). Lenient but for the digest: it must be ours. */
+static bool read_descriptor(const struct request *request, struct matter *matter, struct error *err)
+{
+    CLEANUP(tree_freep) struct tree *tree = NULL;
+    const struct node *digest, *media_type;
+    struct digest stated;
+
+    if (!request->descriptor)
+        return true;
+    if (!json_parse(span_str(request->descriptor), "the descriptor", TREE_NO_PLACES, &tree, err))
+        return false;
+    digest = node_get(tree_root(tree), "digest");
+    media_type = node_get(tree_root(tree), "mediaType");
+    if (digest && (!node_is(digest, NODE_STRING) || !digest_parse(digest->text, &stated) || !digest_eq(&stated, &matter->image)))
+        return error_set(err, REASON_BAD_REQUEST, "the descriptor names another digest than the one to be pulled");
+    if (!matter->media_type && node_is(media_type, NODE_STRING)) {
+        matter->own_media_type = span_dup(media_type->text);
+        matter->media_type = matter->own_media_type;
+    }
     return true;
 }
 
@@ -146,7 +170,7 @@ static bool fill_roots(const struct judge_input *input, struct matter *matter, s
 static bool work_out(const struct judge_input *input, const struct evidence_set *evidence, struct matter *matter,
                      struct error *err)
 {
-    if (!read_reference(input->request, matter, err))
+    if (!read_reference(input->request, matter, err) || !read_descriptor(input->request, matter, err))
         return false;
     if (matter->image.alg == DIGEST_NONE && !resolve_tag(evidence, matter, err))
         return false;

@@ -118,11 +118,11 @@ static bool enter(enum sandbox_kind kind, const struct sandbox *sandbox, struct 
     bool prefer = sandbox->mode == SANDBOX_PREFER;
     bool whole = true;
 
-    whole = limit_resources(kind, err) && whole;
-    if (whole || prefer)
-        whole = forbid_privileges(err) && whole;
+    whole = forbid_privileges(err) && whole;
     if (whole || prefer)
         whole = restrict_files(kind, sandbox, err) && whole;
+    if (whole || prefer) /* after Landlock, which needs a descriptor */
+        whole = limit_resources(kind, err) && whole;
     if (whole || prefer)
         whole = become_nobody(sandbox, err) && whole;
     /* The change of user made the process dumpable again, and forgot the signal for the parent's end. */

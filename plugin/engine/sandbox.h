@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a child of the engine gives up before it touches anything from outside: its user, its files, its system calls.
- * Order: descriptors (the caller), dumpable, rlimits, no-new-privileges, Landlock, user, seccomp (default: kill).
+ * Order: descriptors (the caller), no-new-privileges, Landlock, rlimits, user, dumpable, seccomp (default: kill).
  */
 #ifndef PG_PLUGIN_ENGINE_SANDBOX_H
 #define PG_PLUGIN_ENGINE_SANDBOX_H

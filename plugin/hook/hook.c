@@ -44,6 +44,7 @@ static struct request translate(const struct pullguard_request *request)
         .identity_token = borrowed(request->identity_token),
         .bundle = borrowed(request->bundle),
         .container_id = borrowed(request->container_id),
+        .descriptor = borrowed(request->descriptor),
     };
 }
 

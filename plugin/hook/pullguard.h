@@ -73,6 +73,7 @@ struct pullguard_request {
     const char *identity_token; /* a refresh token instead of a password */
     const char *bundle;     /* for PULLGUARD_CREATE: the OCI bundle's directory, absolute */
     const char *container_id;
+    const char *descriptor; /* the OCI descriptor of what will be pulled, JSON of at most 64 KiB; checked against digest */
     const char *root;       /* directory that stands for "/" in every path of pullguard; NULL = none */
 };
 
@@ -95,7 +96,7 @@ struct pullguard_verdict {
 };
 
 #define PULLGUARD_REQUEST_INIT \
-    { PULLGUARD_ABI_VERSION, (uint32_t)sizeof(struct pullguard_request), PULLGUARD_PULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { PULLGUARD_ABI_VERSION, (uint32_t)sizeof(struct pullguard_request), PULLGUARD_PULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 #define PULLGUARD_VERDICT_INIT \
     { PULLGUARD_ABI_VERSION, (uint32_t)sizeof(struct pullguard_verdict), 0, 0, 0, 0, { 0 }, { 0 }, { 0 }, { 0 }, { 0 } }
 
