@@ -32,6 +32,7 @@
 OPENSSL_FREEP(EVP_PKEY, evp_pkey_freep, EVP_PKEY_free)
 OPENSSL_FREEP(EVP_PKEY_CTX, evp_pkey_ctx_freep, EVP_PKEY_CTX_free)
 OPENSSL_FREEP(EVP_MD_CTX, evp_md_ctx_freep, EVP_MD_CTX_free)
+OPENSSL_FREEP(BIO, bio_freep, BIO_free_all)
 OPENSSL_FREEP(BIGNUM, bn_freep, BN_free)
 OPENSSL_FREEP(X509, x509_freep, X509_free)
 OPENSSL_FREEP(X509_STORE, x509_store_freep, X509_STORE_free)
@@ -47,6 +48,13 @@ static inline UNUSED void x509_stack_freep(STACK_OF(X509) **stack)
 {
     sk_X509_free(*stack);
     *stack = NULL;
+}
+
+/* The stack and its references. */
+static inline UNUSED void x509_chain_freep(STACK_OF(X509) **chain)
+{
+    sk_X509_pop_free(*chain, X509_free);
+    *chain = NULL;
 }
 
 static inline UNUSED void openssl_free_bytes(unsigned char **bytes)
