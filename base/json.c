@@ -3,6 +3,7 @@
  * JSON by yajl, which checks the grammar of RFC 8259; all yajl_allow_* options stay off. What it lacks is done here:
  *   - duplicate names (section 4: "unpredictable"), depth, number of values: base/tree_build.c;
  *   - UTF-8: yajl's check lets overlong forms and surrogates pass, ours (done first, over all bytes) does not;
+ *   - white space: yajl takes vertical tabs and form feeds for it, which section 2 does not; no document holds any;
  *   - escapes: yajl turns lone surrogates into "?" and passes U+0000. Strings are decoded here from the document's own
  *     bytes, and both are refused;
  *   - out of memory: yajl does not look at what its allocator returns. Ours does not return then (see hook_fail).
@@ -389,14 +390,20 @@ static bool run(struct json_reader *reader)
     return feed(reader);
 }
 
-static bool check_utf8(struct json_reader *reader)
+static bool check_bytes(struct json_reader *reader)
 {
     size_t good = utf8_valid_prefix(reader->text);
+    size_t tab = span_find_byte(reader->text, '\v');
+    size_t feed = span_find_byte(reader->text, '\f');
+    size_t stray = tab < feed ? tab : feed;
 
-    if (good == reader->text.len)
+    if (good == reader->text.len && stray == SIZE_MAX)
         return true;
-    (void)error_set(reader->err, REASON_MALFORMED, "not UTF-8");
-    (void)fail(reader, good);
+    if (stray < good)
+        (void)error_set(reader->err, REASON_MALFORMED, "not JSON: a vertical tab or form feed");
+    else
+        (void)error_set(reader->err, REASON_MALFORMED, "not UTF-8");
+    (void)fail(reader, stray < good ? stray : good);
     return false;
 }
 
@@ -415,7 +422,7 @@ bool json_parse(struct span bytes, const char *what, enum tree_flags flags, stru
     reader->builder.tree = tree;
     reader->err = err;
     reader->blocks.next = reader->blocks.previous = &reader->blocks;
-    done = check_utf8(reader) && run(reader);
+    done = check_bytes(reader) && run(reader);
     hook_free_all(reader);
     if (!done)
         return false;
