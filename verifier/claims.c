@@ -108,8 +108,10 @@ void claim_certificate_free(struct claim_certificate *certificate)
     for (size_t i = 0; i < ARRAY_LEN(certificate->extensions); i++)
         mem_free(certificate->extensions[i]);
     mem_free(certificate->serial);
-    for (size_t i = 0; i < certificate->chain_count; i++)
+    for (size_t i = 0; i < certificate->chain_count; i++) {
+        mem_free(certificate->chains[i].valid_at);
         mem_free(certificate->chains[i].problem);
+    }
     mem_free(certificate->chains);
     mem_free(certificate);
 }
@@ -127,6 +129,8 @@ void claim_done(struct claim *claim)
     for (size_t i = 0; i < claim->log_count; i++)
         mem_free(claim->logs[i].log);
     mem_free(claim->logs);
+    mem_free(claim->log_problem);
+    mem_free(claim->time_problem);
     *claim = (struct claim){0};
 }
 

@@ -57,9 +57,10 @@ struct claim_log {
 /* The certificate's standing under one trust root. */
 struct claim_chain {
     size_t root;
-    bool chain_verified;/* at each verified time of that root (and only if there is one, or now_used) */
+    bool chain_verified;/* at each verified time of this root (and only if there is one, or now_used) */
     bool now_used;      /* no verified time: the judge's time was used */
-    bool sct_verified;
+    bool *valid_at;     /* per claim.times[i], whichever root proved it: is this root's chain valid then? NULL = no times */
+    bool sct_verified;  /* by one of this root's CT logs */
     char *problem;      /* why chain_verified or sct_verified is false; NULL otherwise */
 };
 
@@ -102,6 +103,8 @@ struct claim {
     size_t time_count;
     struct claim_log *logs;
     size_t log_count;
+    char *log_problem;  /* why a log entry that came along does not count; NULL when none was refused */
+    char *time_problem; /* likewise a timestamp */
 };
 
 /* Something that looked like a signature or attestation (or a look-up that failed) and gave no claim. */

@@ -6,6 +6,8 @@
 
 #include "base/encode.h"
 #include "base/limits.h"
+#include "verifier/certificate.h"
+#include "verifier/proofs.h"
 
 /* What one object came to. */
 struct outcome {
@@ -79,10 +81,10 @@ static void read_content(struct verification *run, const struct object *object, 
     *ret_usable = outcome->content_ok;
 }
 
-static bool check_budget(struct verification *run, struct error *why)
+bool run_check(struct verification *run, struct error *err)
 {
     if (run->checks >= LIMIT_SIGNATURE_CHECKS)
-        return error_set(why, REASON_LIMIT, "not checked: more than %d signature checks for one image",
+        return error_set(err, REASON_LIMIT, "not checked: more than %d signature checks for one image",
                          LIMIT_SIGNATURE_CHECKS);
     run->checks++;
     return true;
@@ -93,7 +95,7 @@ static bool key_verify(struct verification *run, const struct object *object, co
 {
     const struct sig_scheme scheme = {.kind = SCHEME_COSIGN_KEY, .hash = anchor->hash, .rsa_pss = false};
 
-    if (!check_budget(run, why) || !pubkey_verify(anchor->key, &scheme, object->message, object->signature, why)) {
+    if (!run_check(run, why) || !pubkey_verify(anchor->key, &scheme, object->message, object->signature, why)) {
         if (why->reason == REASON_BAD_SIGNATURE && plausible_signature(object->signature))
             return error_set(why, REASON_WRONG_KEY, "signed by another kind of key than %s",
                              pubkey_type_name(anchor->key));
@@ -111,7 +113,8 @@ static bool add_key_claim(struct verification *run, const struct object *object,
     struct claim claim CLEANUP(claim_done) = {.signer = SIGNER_KEY, .key_hash = anchor->hash};
 
     memcpy(claim.key_fingerprint, pubkey_fingerprint(anchor->key), KEY_FINGERPRINT_BYTES);
-    return claim_start(object, content, &claim, err) && claims_add(run->claims, &claim, err);
+    return claim_start(object, content, &claim, err) && proofs_verify(run, object, NULL, anchor->key, &claim, err) &&
+           claims_add(run->claims, &claim, err);
 }
 
 /* Every anchor is tried: the same key may be there with several hashes, and each of its claims counts for its own. */
@@ -138,6 +141,39 @@ static bool verify_with_keys(struct verification *run, const struct object *obje
     return true;
 }
 
+static bool add_certificate_claim(struct verification *run, const struct object *object, const struct signer *signer,
+                                  const struct content *content, struct error *err)
+{
+    struct claim claim CLEANUP(claim_done) = {0};
+
+    return claim_start(object, content, &claim, err) && certificate_to_claim(run, object, signer, &claim, err) &&
+           proofs_verify(run, object, signer->cert, NULL, &claim, err) &&
+           certificate_verify_chains(run, signer, &claim, err) && claims_add(run->claims, &claim, err);
+}
+
+/* The claim says what the certificate is and whether each root vouches for it; whether that is enough is policy's. */
+static bool verify_with_certificate(struct verification *run, const struct object *object, struct outcome *outcome,
+                                    struct error *err)
+{
+    const struct sig_scheme scheme = {.kind = SCHEME_COSIGN_KEY, .hash = DIGEST_NONE, .rsa_pss = false};
+    struct signer signer CLEANUP(signer_done) = {0};
+    struct error why = ERROR_INIT;
+    bool usable;
+
+    if (!signer_parse(object, &signer, &why) || !run_check(run, &why) ||
+        !pubkey_verify(cert_key(signer.cert), &scheme, object->message, object->signature, &why)) {
+        /* The certificate came with the signature: it is not the wrong key, the signature is broken. */
+        if (why.reason == REASON_WRONG_KEY)
+            (void)error_set(&why, REASON_BAD_SIGNATURE, "its own certificate does not verify the signature");
+        outcome->why = why;
+        outcome->has_why = true;
+        return true;
+    }
+    outcome->verified = true;
+    read_content(run, object, outcome, &usable);
+    return usable ? add_certificate_claim(run, object, &signer, &outcome->content, err) : true;
+}
+
 bool object_verify(struct verification *run, const struct object *object, struct error *err)
 {
     struct outcome outcome = {0};
@@ -145,6 +181,8 @@ bool object_verify(struct verification *run, const struct object *object, struct
     bool certificate = object->certificate_der.len > 0 || object->certificate_pem.len > 0;
 
     if (object->keys_allowed && !verify_with_keys(run, object, &outcome, err))
+        return false;
+    if (certificate && run->input->root_count > 0 && !verify_with_certificate(run, object, &outcome, err))
         return false;
     if (run->claims->count > before)
         return true;
