@@ -46,7 +46,7 @@ struct request {
     char *trust_root;  /* with policy: the trusted_root.json named "adhoc" */
     char *bundle;      /* OPERATION_CREATE: the OCI bundle's directory; reference may then be NULL */
     char *container_id;
-    char *member;      /* digest of a platform manifest: the image decided on must be an index that lists it */
+    char *member;      /* digest of a platform manifest: the image decided on must be it, or an index that lists it */
     char *https_proxy, *http_proxy, *no_proxy; /* the caller's; the settings' go first. NULL = none */
 };
 

@@ -227,6 +227,14 @@ static const struct evidence *find_index(const struct judge_input *input, const 
     return evidence_find(evidence, WANT_MANIFEST, ref->host, ref->repository, digest);
 }
 
+/* No member asked about, or it is the image itself: a tag that names no index needs none. */
+static bool member_is_image(const struct judge_input *input, const struct matter *matter)
+{
+    char digest[DIGEST_TEXT_BYTES];
+
+    return !input->request->member || strcmp(input->request->member, digest_format(&matter->image, digest)) == 0;
+}
+
 bool judge_wants(const struct judge_input *input, const struct evidence_set *evidence, struct wants *ret, struct error *err)
 {
     CLEANUP(matter_done) struct matter matter = {0};
@@ -239,7 +247,7 @@ bool judge_wants(const struct judge_input *input, const struct evidence_set *evi
         return true;
     if (!matter.resolved)
         return wants_add(ret, WANT_MANIFEST, ref->host, ref->repository, ref->tag, LIMIT_MANIFEST_BYTES, err);
-    if (input->request->member && !find_index(input, evidence, &matter, digest) &&
+    if (!member_is_image(input, &matter) && !find_index(input, evidence, &matter, digest) &&
         !wants_add(ret, WANT_MANIFEST, ref->host, ref->repository, digest, LIMIT_MANIFEST_BYTES, err))
         return false;
     if (input->request->flags & REQUEST_COLLECT)
@@ -256,7 +264,7 @@ static bool check_member(const struct judge_input *input, const struct evidence_
     CLEANUP(tree_freep) struct tree *tree = NULL;
     const struct node *manifests;
 
-    if (!input->request->member)
+    if (member_is_image(input, matter))
         return true;
     index = find_index(input, evidence, matter, digest);
     if (!index)
