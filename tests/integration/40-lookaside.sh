@@ -82,9 +82,9 @@ printf 'additional-layer-store-auth-helper = "%s"\nunqualified-search-registries
 skopeo()
 {
     local lib=$PODMAN_ROOT/usr/lib
-    CONTAINERS_REGISTRIES_CONF=$PG_WORK/registries-${HELPER:-plain}.conf HOME=$PG_WORK/home \
+    HOME=$PG_WORK/home \
         "$PODMAN_ROOT"/usr/lib64/ld-linux-x86-64.so.2 --library-path "$lib/x86_64-linux-gnu" "$PODMAN_ROOT/usr/bin/skopeo" \
-        --policy "$PG_WORK/policy.json" --registries.d "$PG_WORK/registries.d" --override-os linux --override-arch amd64 "$@"
+        --registries-conf "$PG_WORK/registries-${HELPER:-plain}.conf" --policy "$PG_WORK/policy.json" --registries.d "$PG_WORK/registries.d" --override-os linux --override-arch amd64 "$@"
 }
 
 pull()
@@ -116,7 +116,7 @@ pulled "skopeo: tag layout" "$R/legacy:v1"
 pulled "skopeo: bundle, which the library itself cannot read" "$R/bundle:v1"
 refused "skopeo: unsigned" "$R/unsigned:v1" "403 pullguard: "
 refused "skopeo: wrong key" "$R/wrongkey:v1" "403 pullguard: "
-refused "skopeo: wrong annotation" "$R/wrongannotation:v1" 'wanted "infra"'
+refused "skopeo: wrong annotation" "$R/wrongannotation:v1" 'wanted \"infra\"'
 pulled "skopeo: index and platforms signed" "$R/everywhere:v1"
 refused "skopeo: index alone signed, reference not known" "$R/indexonly:v1" "403 pullguard: "
 HELPER=helper pulled "skopeo: index alone signed, reference known by the auth helper" "$R/indexonly:v1"
