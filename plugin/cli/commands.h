@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One command per file; main.c lists them. */
+#ifndef PG_PLUGIN_CLI_COMMANDS_H
+#define PG_PLUGIN_CLI_COMMANDS_H
+
+#include "plugin/cli/cli.h"
+
+extern const struct command command_verify;
+extern const struct command command_check;
+extern const struct command command_policy_lint;
+extern const struct command command_policy_explain;
+extern const struct command command_doctor;
+extern const struct command command_version;
+
+#endif

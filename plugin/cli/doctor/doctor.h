@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pullguard doctor: is it really on? A list of checks; each adds results. A result says what was found, why it matters
+ * and what to do, and has a stable id for monitoring. Doctor reads configuration files of this node and runs two programs
+ * (containerd --version, our engine's self-test); it has no network.
+ */
+#ifndef PG_PLUGIN_CLI_DOCTOR_DOCTOR_H
+#define PG_PLUGIN_CLI_DOCTOR_DOCTOR_H
+
+#include "plugin/cli/cli.h"
+
+/* As monitoring plugins count: the worst level is the exit status; 3 = nothing could be checked. */
+enum check_level { CHECK_OK = 0, CHECK_WARN = 1, CHECK_FAIL = 2, CHECK_NOTE = 3 /* for information */ };
+enum { EXIT_DOCTOR_UNKNOWN = 3 };
+
+struct check_result {
+    enum check_level level;
+    const char *id;   /* "containerd.bin-dir": stable */
+    char *what;       /* one sentence with the names and values found */
+    const char *why;  /* why it matters; NULL when the level is OK */
+    const char *todo; /* next step; NULL likewise */
+};
+
+struct doctor_values {
+    const char *containerd;        /* program */
+    const char *containerd_config; /* file */
+    struct text_list only;         /* areas */
+    bool quiet;
+};
+
+struct doctor {
+    const struct cli *cli;
+    const struct doctor_values *values;
+    struct check_result *results;
+    size_t count, capacity;
+    bool out_of_memory;
+
+    /* What one area finds out and another needs. */
+    int64_t deadline_ms;   /* our settings' decision deadline; 0 = unknown */
+    bool no_match_denies;
+    bool engine_loaded;
+    char *pause_image;     /* owned; NULL = no CRI configuration seen */
+};
+
+/* Adds a result. id, why and todo are static texts; what is formatted, with text from files already clean. */
+void doctor_add(struct doctor *doctor, enum check_level level, const char *id, const char *why, const char *todo,
+                const char *format, ...) PRINTF_LIKE(6, 7);
+
+/* The areas. Order: runtimes first (they say which pause image), then our own files. */
+/* Reads the settings that other areas compare with; silent, since doctor_policy reports them. */
+void doctor_settings(struct doctor *doctor);
+void doctor_containerd(struct doctor *doctor);
+void doctor_install(struct doctor *doctor);
+void doctor_policy(struct doctor *doctor);
+void doctor_system(struct doctor *doctor);
+
+/* `path` below --root, or NULL (out of memory, noted). */
+char *doctor_path(struct doctor *doctor, const char *path);
+/* Runs a program at an absolute path with one argument list and gathers at most 4 KiB of its standard output. */
+bool doctor_run(const char *path, char *const argv[], int timeout_ms, char *dst, size_t size, int *ret_status,
+                struct error *err) MUST_CHECK;
+
+#endif

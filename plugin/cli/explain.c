@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pullguard policy explain: which policies match a reference and by which glob. No network. */
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/json_out.h"
+#include "base/limits.h"
+#include "base/tree.h"
+#include "plugin/cli/commands.h"
+#include "plugin/cli/policies.h"
+#include "plugin/cli/report.h"
+#include "plugin/cli/say.h"
+#include "verifier/ref.h"
+
+enum { EXPLAIN_JSON_MAX_BYTES = 16 * 1024 * 1024 };
+
+struct explain_values {
+    const char *digest;
+    const char *keys;
+    const char *trust;
+    struct text_list policies;
+};
+
+static bool load_set(const struct cli *cli, const struct explain_values *values, struct policy_set *set,
+                     struct error *err)
+{
+    CLEANUP(policies_places_done) struct policies_places places = { 0 };
+    CLEANUP(names_free) struct names files = { 0 };
+    struct policy_source source;
+
+    if (!policies_places_init(&places, cli->root, values->keys, values->trust, err) ||
+        !policies_find(cli->root, &values->policies, &files, err))
+        return false;
+    source = policies_source(&places);
+    for (size_t i = 0; i < files.count; i++)
+        if (!policies_add(set, files.items[i], &source, err))
+            return false;
+    return true;
+}
+
+static bool image_of(const struct ref *ref, const char *digest, struct policy_image *ret, struct error *err)
+{
+    char shown[80];
+
+    *ret = (struct policy_image){
+        .written = ref->written, .host = ref->host, .repository = ref->repository, .tag = ref->tag, .digest = ref->digest,
+    };
+    if (digest != NULL && !digest_parse(span_str(digest), &ret->digest))
+        return error_set(err, REASON_BAD_REQUEST, "--digest %s: sha256:<64 lower-case hexadecimal digits> is wanted",
+                         text_clean(span_str(digest), shown, sizeof(shown)));
+    return true;
+}
+
+static void print_texts(const struct node *list, const char *label)
+{
+    for (const struct node *item = node_is(list, NODE_LIST) ? list->child : NULL; item != NULL; item = item->next) {
+        printf("      %s ", label);
+        if (node_is(item, NODE_MAP)) {
+            say_clean(stdout, report_text(item, "name"), 200);
+            fputs("  ", stdout);
+            say_clean(stdout, report_text(item, "summary"), 600);
+        } else {
+            say_clean(stdout, item->text, 600);
+        }
+        fputc('\n', stdout);
+    }
+}
+
+static void print_policy(const struct cli *cli, const struct node *policy)
+{
+    bool matches = node_get(policy, "matches") == NULL || report_flag(policy, "matches");
+    struct span glob = report_text(policy, "glob");
+
+    fputs("  ", stdout);
+    say_coloured(cli, matches ? COLOUR_GOOD : COLOUR_DIM, matches ? "applies" : "no     ");
+    fputs("  ", stdout);
+    say_clean(stdout, report_text(policy, "name"), 200);
+    fputs("  (", stdout);
+    say_clean(stdout, report_text(policy, "file"), 600);
+    fputs(")", stdout);
+    if (node_str_is(node_get(policy, "mode"), "warn"))
+        fputs("  [warn mode]", stdout);
+    fputc('\n', stdout);
+    if (glob.len > 0) {
+        fputs("      by glob ", stdout);
+        say_clean(stdout, glob, 600);
+        fputs(" on ", stdout);
+        say_clean(stdout, report_text(policy, "form"), 600);
+        fputc('\n', stdout);
+    }
+    if (!matches)
+        print_texts(node_get(policy, "globs"), "glob");
+    else
+        print_texts(node_get(policy, "authorities"), "authority");
+}
+
+static int print_human(const struct cli *cli, const struct ref *ref, const struct buf *json)
+{
+    CLEANUP(tree_freep) struct tree *tree = NULL;
+    struct error err = ERROR_INIT;
+    const struct node *list;
+    bool any = false;
+
+    if (!json_parse(buf_as_span(json), "explanation", TREE_NO_PLACES, &tree, &err)) {
+        say_error(cli, "%s", err.text);
+        return EXIT_UNDECIDED;
+    }
+    printf("%s is %s%s%s\n", ref->written, ref->name, ref->tag != NULL ? ":" : "", ref->tag != NULL ? ref->tag : "");
+    list = tree_root(tree);
+    for (const struct node *policy = node_is(list, NODE_LIST) ? list->child : NULL; policy != NULL; policy = policy->next) {
+        any = any || node_get(policy, "matches") == NULL || report_flag(policy, "matches");
+        print_policy(cli, policy);
+    }
+    if (!any)
+        printf("No policy applies; no-match in pullguard.yaml decides (default: deny).\n");
+    return any ? EXIT_YES : EXIT_NO;
+}
+
+static bool any_matches(const struct buf *json)
+{
+    CLEANUP(tree_freep) struct tree *tree = NULL;
+    struct error err = ERROR_INIT;
+
+    if (!json_parse(buf_as_span(json), "explanation", TREE_NO_PLACES, &tree, &err))
+        return false;
+    for (const struct node *policy = tree_root(tree)->child; policy != NULL; policy = policy->next)
+        if (node_get(policy, "matches") == NULL || report_flag(policy, "matches"))
+            return true;
+    return false;
+}
+
+static int explain_run(const struct cli *cli, const void *values_, const struct text_list *args)
+{
+    const struct explain_values *values = values_;
+    CLEANUP(policy_set_freep) struct policy_set *set = policy_set_new();
+    CLEANUP(ref_done) struct ref ref = { 0 };
+    CLEANUP(buf_free) struct buf json = BUF_INIT(EXPLAIN_JSON_MAX_BYTES);
+    struct json_out out = json_out_to(&json);
+    struct policy_image image;
+    struct error err = ERROR_INIT;
+
+    if (set == NULL || !load_set(cli, values, set, &err) || !ref_parse(span_str(args->items[0]), &ref, &err) ||
+        !image_of(&ref, values->digest, &image, &err) || !policy_explain(set, &image, &out, &err)) {
+        say_error(cli, "%s", set == NULL ? "out of memory" : err.text);
+        return EXIT_UNDECIDED;
+    }
+    if (!cli->json)
+        return print_human(cli, &ref, &json);
+    return !say_json(cli, &json) ? EXIT_UNDECIDED : any_matches(&json) ? EXIT_YES : EXIT_NO;
+}
+
+#define EXPLAIN_OPTION(name, kind, value, member, help) \
+    { name, 0, kind, value, offsetof(struct explain_values, member), help }
+
+static const struct option_spec options[] = {
+    EXPLAIN_OPTION("digest", OPTION_TEXT, "DIGEST", digest, "digest that the tag points to (sha256:...)"),
+    EXPLAIN_OPTION("policy", OPTION_LIST, "FILE|DIR", policies, "policies to try instead of the node's; repeatable"),
+    EXPLAIN_OPTION("keys", OPTION_TEXT, "DIR", keys, "directory of the key files that policies name"),
+    EXPLAIN_OPTION("trust", OPTION_TEXT, "DIR", trust, "directory of the trust roots that policies name"),
+};
+
+const struct command command_policy_explain = {
+    .name = "policy explain",
+    .usage = "[options] REF",
+    .summary = "show which policies apply to a reference and why",
+    .details = "Shows which policies apply to REF and by which glob. Globs are tried on every name the image has in a pull:\n"
+               "name:tag, name@digest, name:tag@digest and name. No network: without --digest only the names that need no\n"
+               "digest are tried.\n\n"
+               "Exit status: 0 some policy applies, 1 none, 2 the policies or the reference are not valid.",
+    OPTIONS(options),
+    .values_size = sizeof(struct explain_values),
+    .min_args = 1,
+    .max_args = 1,
+    .run = explain_run,
+};
