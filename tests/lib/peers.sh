@@ -237,3 +237,46 @@ EOF
     python3 -c 'import sys, urllib.parse; print(urllib.parse.unquote(sys.stdin.read()))' <"$PG_WORK/cri.head" >"$PG_WORK/pull.out"
     grep -qi '^grpc-status: 0' "$PG_WORK/pull.out"
 }
+
+# ---- keyless: stand-ins for Sigstore's services ------------------------------------------------------------------------
+
+KEYLESS_IDENTITY=https://github.com/example/app/.github/workflows/release.yml@refs/heads/main
+KEYLESS_ISSUER=https://token.actions.githubusercontent.com
+KEYLESS_FORMS=(legacy-r1 legacy-r1-tsa bundle-r1 bundle-r1-tsa bundle-r2)
+
+# Sets PG_SIGSTORE: the folder with trusted_root.json, signing configurations and the token.
+sigstore_start()
+{
+    PG_SIGSTORE=$PG_WORK/${1:-sigstore}
+    start "${1:-sigstore}" python3 "$PG_LIB/sigstore.py" serve "$PG_SIGSTORE"
+    wait_for 20 test -s "$PG_SIGSTORE/port" || { cat "$PG_SIGSTORE.log"; die "Sigstore's stand-ins do not start"; }
+    export PG_SIGSTORE
+}
+
+# sigstore_token IDENTITY [ISSUER]: a token for somebody else, its file's name is printed.
+sigstore_token()
+{
+    local file
+    file=$(mktemp "$PG_SIGSTORE/token.XXXXXX")
+    python3 "$PG_LIB/sigstore.py" token "$@" >"$file"
+    echo "$file"
+}
+
+# with_log sign|attest FORM REF [ARGUMENT...]: keyless by default (--key in the arguments overrides); FORM as in KEYLESS_FORMS.
+with_log()
+{
+    local what=$1 form=$2 ref=$3 url log=$PG_WORK/cosign-$1.log
+    shift 3
+    url=http://127.0.0.1:$(cat "$PG_SIGSTORE/port")
+    case " $* " in *' --key '*) ;; *' --identity-token '*) ;; *) set -- --identity-token "$PG_SIGSTORE/token" "$@" ;; esac
+    case $form in
+    legacy-r1*) set -- --new-bundle-format=false --use-signing-config=false --fulcio-url "$url" --rekor-url "$url" "$@" ;;
+    bundle-r1) set -- --signing-config "$PG_SIGSTORE/sc-v1.json" "$@" ;;
+    bundle-r1-tsa) set -- --signing-config "$PG_SIGSTORE/sc-v1tsa.json" "$@" ;;
+    bundle-r2) set -- --signing-config "$PG_SIGSTORE/sc-v2.json" "$@" ;;
+    *) die "with_log: $form" ;;
+    esac
+    case $form in legacy-r1-tsa) set -- --timestamp-server-url "$url/api/v1/timestamp" "$@" ;; esac
+    cosign "$what" --yes --trusted-root "$PG_SIGSTORE/trusted_root.json" "$@" "$ref" >"$log" 2>&1 ||
+        { grep -m1 -A5 '^panic\|^Error' "$log"; die "cosign $what $form $ref"; }
+}

@@ -16,7 +16,7 @@ PG_BUILD_PACKAGES=(
     libsystemd-dev libmicrohttpd-dev libprotobuf-c-dev protobuf-c-compiler check
 )
 # shellcheck disable=SC2034
-PG_TEST_PACKAGES=(clang openssl curl ca-certificates)
+PG_TEST_PACKAGES=(clang openssl curl ca-certificates python3-cryptography)
 
 missing_packages()
 {
