@@ -14,7 +14,8 @@ import threading
 import time
 
 STRINGS = ["reference", "digest", "media_type", "runtime", "username", "password", "identity_token", "policy",
-           "trust_root", "bundle", "container_id", "https_proxy", "http_proxy", "no_proxy", "member"]
+           "trust_root", "bundle", "container_id", "https_proxy", "http_proxy", "no_proxy", "member",
+           "descriptor"]
 OPERATION, FLAGS, DEADLINE = 32, 33, 34
 VERDICT, REASON, STATE, DURATION, REQUESTS = 40, 41, 42, 43, 44
 ALLOW, REASON_OK, REASON_NO_SIGNATURE = 0x616C6C6F, 1, 2
