@@ -72,6 +72,40 @@ bool der_single(struct span bytes, uint8_t tag, struct span *ret_content)
     return true;
 }
 
+enum { DER_CONSTRUCTED = 0x20, DER_MAX_DEPTH = 32 };
+
+/* SEQUENCE and SET hold elements, every other universal type holds a value. */
+static bool form_ok(uint8_t tag)
+{
+    bool universal = (tag & 0xc0) == 0;
+    bool holds_elements = (tag & 0x1f) == 0x10 || (tag & 0x1f) == 0x11;
+
+    return !universal || holds_elements == ((tag & DER_CONSTRUCTED) != 0);
+}
+
+/* Elements side by side, and inside the constructed ones; recursion is bounded by `depth`. */
+static bool walk(struct span bytes, int depth)
+{
+    struct reader reader = reader_of(bytes);
+    struct der_item item;
+
+    if (depth > DER_MAX_DEPTH)
+        return false;
+    while (reader.rest.len > 0)
+        if (!der_next(&reader, &item) || !form_ok(item.tag) ||
+            ((item.tag & DER_CONSTRUCTED) != 0 && !walk(item.content, depth + 1)))
+            return false;
+    return true;
+}
+
+bool der_is_strict(struct span bytes)
+{
+    struct reader reader = reader_of(bytes);
+    struct der_item item;
+
+    return der_next(&reader, &item) && reader_done(&reader) && walk(bytes, 0);
+}
+
 bool der_peek(const struct reader *reader, uint8_t tag)
 {
     return !reader->failed && reader->rest.len > 0 && reader->rest.ptr[0] == tag;

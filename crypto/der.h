@@ -38,6 +38,8 @@ bool der_next(struct reader *reader, struct der_item *ret) MUST_CHECK;
 bool der_expect(struct reader *reader, uint8_t tag, struct span *ret_content) MUST_CHECK;
 /* The whole span is one element of this tag. */
 bool der_single(struct span bytes, uint8_t tag, struct span *ret_content) MUST_CHECK;
+/* The whole span is one element, and so is everything constructed inside it, at most 32 deep: no BER anywhere. */
+bool der_is_strict(struct span bytes) MUST_CHECK;
 /* Is the next element there and of this tag? Moves nothing. */
 bool der_peek(const struct reader *reader, uint8_t tag);
 /* An INTEGER that is positive or zero, in its shortest form; ret_value is without the sign byte (empty for zero). */
