@@ -1,0 +1,135 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The NRI plugin in a real containerd with real containers: what its engine allows starts, what it refuses does not, by the
+# CRI as the kubelet speaks it. What happens when the plugin dies is what README says.
+# shellcheck disable=SC1091
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
+. "$PG_SOURCE/tests/lib/suite.sh"
+. "$PG_SOURCE/tests/lib/peers.sh"
+. "$PG_SOURCE/tests/lib/node.sh"
+need_root
+if [ -z "${PG_OFFLINE:-}" ]; then
+    peers_root
+    suite_root "$(own_suite)" crun crun libyajl2
+fi
+go_offline "$@"
+# crun of the machine's own suite: the newer one needs a newer libc than Debian 12's. Without cgroups: a test's has no
+# controllers to give.
+suite_root "$(own_suite)" crun crun libyajl2
+CRUN_ROOT=$PG_ROOT
+peers_root
+make_work_dir
+# crun 1.8 knows OCI 1.0 only; what containerd writes fits it but for the number.
+RUNTIME=$PG_WORK/runtime
+cat >"$RUNTIME" <<EOF
+#!/bin/sh
+previous=
+for word; do
+    [ "\$previous" != --bundle ] || sed -i 's/"ociVersion":"[^"]*"/"ociVersion":"1.0.2"/' "\$word/config.json"
+    previous=\$word
+done
+LD_LIBRARY_PATH=$CRUN_ROOT/usr/lib/$(uname -m)-linux-gnu exec $CRUN_ROOT/usr/bin/crun --cgroup-manager=disabled "\$@"
+EOF
+chmod 0755 "$RUNTIME"
+pg_build "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
+pg_install "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
+[ -x "$PG_LIBEXEC/pullguard-nri" ] || { say "this tree builds no NRI plugin"; results; exit; }
+pg_node "$PG_WORK/node"
+
+printf '#include <unistd.h>\nint main(void) { return pause(); }\n' >"$PG_WORK/app.c"
+cc -static -O -o "$PG_WORK/app" "$PG_WORK/app.c"
+mount -t tmpfs tmpfs /sys/fs/cgroup 2>/dev/null || true
+mkdir -p /sys/fs/cgroup
+mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null || true
+
+# ---- containerd with NRI and our plugin started by it ----------------------------------------------------------------------
+C=$PG_WORK/nri-containerd
+PLUGINS=$C/plugins
+mkdir -p "$C" "$PLUGINS"
+printf '#!/bin/sh\nexec %s --root %s\n' "$PG_LIBEXEC/pullguard-nri" "$PG_NODE" >"$PLUGINS/10-pullguard"
+chmod 0755 "$PLUGINS/10-pullguard"
+CONTAINERD_SOCK=$C/containerd.sock
+containerd_config()
+{
+    cat >"$C/config.toml" <<EOF
+version = 3
+root = '$C/root'
+state = '$C/state'
+[grpc]
+  address = '$CONTAINERD_SOCK'
+[ttrpc]
+  address = '$CONTAINERD_SOCK.ttrpc'
+[plugins.'io.containerd.nri.v1.nri']
+  disable = false
+  plugin_path = '$PLUGINS'
+  plugin_config_path = '$C/nri-conf'
+  socket_path = '$C/nri.sock'
+  disable_connections = true
+  plugin_request_timeout = '2s'
+[plugins.'io.containerd.cri.v1.images']
+  snapshotter = 'native'
+[plugins.'io.containerd.cri.v1.images'.pinned_images]
+  sandbox = 'registry.example.com/good/pause:1'
+[plugins.'io.containerd.cri.v1.runtime']
+  disable_cgroup = true
+  disable_apparmor = true
+  restrict_oom_score_adj = true
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
+  runtime_type = 'io.containerd.runc.v2'
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
+  BinaryName = '$RUNTIME'
+EOF
+}
+containerd_up()
+{
+    start nri-containerd env -u HOME PATH="$PG_ROOT/usr/sbin:$PG_ROOT/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
+        "$CONTAINERD" --config "$C/config.toml" --log-level debug
+    CONTAINERD_PID=$PG_PID
+    wait_for 30 ctr version || { tail -n 20 "$PG_WORK/nri-containerd.log"; die "containerd does not start"; }
+}
+cri()
+{
+    python3 "$PG_LIB/cri.py" "$CONTAINERD_SOCK" "$@" 2>"$PG_WORK/pull.out"
+}
+import_image()
+{
+    python3 "$PG_LIB/oci_tar.py" "$PG_WORK/image.tar" "$1" "$PG_WORK/app" >/dev/null
+    ctr -n k8s.io images import --local --snapshotter native "$PG_WORK/image.tar" >"$PG_WORK/import.out" 2>&1 ||
+        { cat "$PG_WORK/import.out"; die "ctr image import"; }
+}
+start engine python3 "$PG_LIB/stub_engine.py" "$PG_NODE/run/pullguard/engine.sock"
+containerd_config
+containerd_up
+for image in good/pause:1 good/app:1 bad/app:1; do import_image "registry.example.com/$image"; done
+expect "containerd registers the plugin" wait_for 10 grep -q 'registered as .*10-pullguard' "$PG_WORK/nri-containerd.log"
+POD=$(cri pod one) || { cat "$PG_WORK/pull.out"; tail -n 5 "$PG_WORK/nri-containerd.log"; die "no pod"; }
+
+# starts NAME IMAGE: created and running.
+starts()
+{
+    local id
+    id=$(cri create "$POD" one "$1" "$2") && cri start "$id"
+}
+if starts app registry.example.com/good/app:1; then pass "an allowed image starts"; else fail "an allowed image starts" "$PG_WORK/pull.out"; fi
+if starts evil registry.example.com/bad/app:1; then
+    fail "an image that came by import is refused"
+elif grep -q 'pullguard: stub engine: no signature' "$PG_WORK/pull.out"; then
+    pass "an image that came by import is refused: $(head -c 200 "$PG_WORK/pull.out")"
+else
+    fail "an image that came by import is refused in our words" "$PG_WORK/pull.out"
+fi
+if grep -F '"runtime": "nri-containerd"' "$PG_WORK/engine.log" | grep -F '"reference": "registry.example.com/bad/app:1"' | grep -qF '"flags": 8'; then
+    pass "the engine is told name and runtime, and not to use the network"
+else
+    fail "the engine is told name and runtime, and not to use the network" "$PG_WORK/engine.log"
+fi
+
+# ---- the limit that README states: a plugin that is gone is not asked ---------------------------------------------------------
+pkill -KILL -x pullguard-nri
+wait_for 10 grep -qi 'connection to plugin .*10-pullguard.* closed' "$PG_WORK/nri-containerd.log" || true
+if starts evil2 registry.example.com/bad/app:1; then
+    pass "plugin killed: containerd starts what it likes (README: set the required plugin, containerd 2.2 and up)"
+else
+    fail "plugin killed: README says another thing" "$PG_WORK/pull.out"
+fi
+results
