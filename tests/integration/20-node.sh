@@ -202,7 +202,16 @@ verifier()
 }
 good=(-name "$G" -digest "$DIGEST" -stdin-media-type application/vnd.oci.descriptor.v1+json)
 expect "stdin closed: still decides" sh -c '"$@" <&-' sh "$CONTAINERD_BIN_DIR/pullguard" "${good[@]}"
-expect "stdin with a descriptor" sh -c 'echo "{\"mediaType\":\"x\",\"digest\":\"sha256:0\",\"size\":1}" | "$@"' sh "$CONTAINERD_BIN_DIR/pullguard" "${good[@]}"
+descriptor()
+{
+    printf '{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"%s","size":401}\n' "$1" | "$CONTAINERD_BIN_DIR/pullguard" "${good[@]}"
+}
+expect "stdin with the descriptor" descriptor "$DIGEST"
+refuses_descriptor()
+{
+    ! descriptor "$1"
+}
+expect "stdin with another image's descriptor" refuses_descriptor "sha256:0000${DIGEST#sha256:????}"
 expect "stdout and stderr closed: no crash" sh -c '"$@" >&- 2>&-; [ $? -le 1 ]' sh "$CONTAINERD_BIN_DIR/pullguard" "${good[@]}"
 refuses()
 {
