@@ -60,30 +60,30 @@ static void put_condition(struct buf *out, const struct span *path, size_t depth
 
 /*
  * CUE: names with colons lead to a string, a regular expression (=~"...") or a struct in braces. Anything else ends the
- * advice. One struct's names stay on `path` until its brace closes; `chain` counts the names since the last brace.
+ * advice. A struct's names stay on `path` until its brace closes.
  */
 static void advise_cue(struct span rest, struct buf *out)
 {
     struct span path[CUE_DEPTH], value;
-    size_t opened[CUE_DEPTH], braces = 0, depth = 0, shown = 0;
+    size_t base[CUE_DEPTH + 1] = {0}; /* depth at the opening of each brace around */
+    size_t braces = 0, depth = 0, shown = 0;
 
     for (skip_space(&rest); rest.len > 0 && shown < ADVICE_CONDITIONS; skip_space(&rest)) {
         bool regex = span_starts(rest, "=~");
 
         if (rest.ptr[0] == '}' && braces > 0) {
             rest = span_cut(rest, 1, SIZE_MAX);
-            depth = opened[--braces];
+            depth = base[--braces];
         } else if (rest.ptr[0] == '{' && depth > 0 && braces < CUE_DEPTH) {
             rest = span_cut(rest, 1, SIZE_MAX);
-            /* The last name leads to this struct; after it, its parent's depth counts again. */
-            opened[braces++] = braces > 1 ? depth - 1 : 0;
+            base[++braces] = depth;
         } else if (rest.ptr[0] == '"' || regex) {
             rest = span_cut(rest, regex ? 2 : 0, SIZE_MAX);
             if (depth == 0 || !take_string(&rest, &value))
                 return;
             put_condition(out, path, depth, regex ? "matches" : "equals", value);
             shown++;
-            depth = braces > 0 ? depth - 1 : 0;
+            depth = base[braces];
         } else {
             struct span name = take_name(&rest);
 

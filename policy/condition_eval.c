@@ -282,7 +282,7 @@ static enum truth eval_test(struct eval *eval, const struct condition *condition
         truth = eval_elements(eval, node, test);
         if (truth == HOLDS)
             return truth;
-        (void)snprintf(inner, sizeof(inner), "%s", eval->note);
+        (void)snprintf(inner, sizeof(inner), "%.190s", eval->note);
         return note(eval, truth, "%.100s: %s: %s", path_shown(condition), condition_op_name(test->op), inner);
     }
     return note_value(eval, condition, test, node, eval_value(eval, node, test));

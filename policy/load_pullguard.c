@@ -168,8 +168,8 @@ static bool load_threshold(struct load *load, const struct path *up, const struc
     if (node != NULL && (!span_to_u64(node->text, UINT32_MAX, &value) || value == 0))
         return load_fail(load, &path, node, "wanted a whole number from 1 on");
     if (value > most)
-        return load_fail(load, &path, node, "%u can never be reached: there %s %zu %s%s", (unsigned int)value,
-                         most == 1 ? "is" : "are", most, what, most == 1 ? "" : "s");
+        return load_fail(load, &path, node, "%u can never be reached: %s counts once, and %zu %s listed", (unsigned int)value,
+                         what, most, most == 1 ? "is" : "are");
     if (value < required)
         return load_fail(load, &path, node, "is smaller than the number of those required");
     *ret = (size_t)value;
@@ -200,7 +200,7 @@ static bool load_counts(struct load *load, const struct path *path, const struct
     return load_required(load, path, fields[REQUIRED], &authority->required, &authority->required_count,
                          &authority->required_capacity, entry_known, authority) &&
            load_threshold(load, path, fields[THRESHOLD], keys ? authority->member_count : authority->identity_count,
-                          authority->required_count, keys ? "key" : "identity entr(ies)", &authority->threshold);
+                          authority->required_count, keys ? "a key" : "an identity", &authority->threshold);
 }
 
 static bool load_age(struct load *load, const struct path *up, const struct node *node, struct authority *authority)
@@ -353,7 +353,7 @@ bool load_policy_block(struct load *load, const struct path *up, const struct no
         return false;
     if ((fields[COUNT] != NULL || fields[NAMES] != NULL) &&
         !load_threshold(load, &path, fields[COUNT], signing_authorities(policy), policy->required_count,
-                        "authorit(ies) that can be satisfied by a signer", &policy->threshold))
+                        "an authority", &policy->threshold))
         return false;
     return fields[REVOKED] == NULL || load_revoked(load, &path, fields[REVOKED]);
 }
