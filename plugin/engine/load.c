@@ -3,28 +3,39 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/encode.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "config.h"
 #include "crypto/digest.h"
-#if __has_include("verifier/trustroot.h")
 #include "verifier/trustroot.h"
-#else
-static inline bool trust_root_parse(struct span b, struct trust_root **r, struct error *err)
+
+/* Where policies' keys and trust roots come from, and a list of what was read. */
+struct reading {
+    const char *root;
+    struct names *consulted;
+};
+
+static bool consult(const struct reading *reading, const char *path, struct error *err)
 {
-    (void)b;
-    (void)r;
-    return error_set(err, REASON_UNSUPPORTED, "trust roots are not handled yet");
+    struct names *names = reading->consulted;
+
+    for (size_t i = names->count; i > 0 && i + 8 > names->count; i--) /* directories come again and again, closely */
+        if (strcmp(names->items[i - 1], path) == 0)
+            return true;
+    return names_add(names, path) || error_oom(err);
 }
-static inline void trust_root_freep(struct trust_root **root)
+
+static bool consult_under(const struct reading *reading, const char *path, struct error *err)
 {
-    *root = NULL;
+    CLEANUP(mem_freep) char *full = path_under(reading->root, path);
+
+    return full ? consult(reading, full, err) : error_oom(err);
 }
-#endif
 
 /* A name that a policy wrote, for a file of `directory`: never a way out of it. */
-static bool read_named(const char *root, const char *directory, const char *name, const char *suffix, size_t max,
+static bool read_named(const struct reading *reading, const char *directory, const char *name, const char *suffix, size_t max,
                        struct buf *ret, struct error *err)
 {
     CLEANUP(mem_freep) char *relative = NULL;
@@ -35,8 +46,11 @@ static bool read_named(const char *root, const char *directory, const char *name
         return error_set(err, REASON_POLICY_ERROR, "\"%s\" is no plain file name",
                          text_clean(span_str(name), shown, sizeof(shown)));
     relative = mem_printf("%s/%s%s", directory, name, suffix);
-    path = relative ? path_under(root, relative) : NULL;
-    return path ? file_read(path, max, FILE_TRUSTED, ret, err) : error_oom(err);
+    path = relative ? path_under(reading->root, relative) : NULL;
+    if (!path)
+        return error_oom(err);
+    return consult_under(reading, directory, err) && consult(reading, path, err) &&
+           file_read(path, max, FILE_TRUSTED, ret, err);
 }
 
 static bool read_key(void *context, const char *name, struct buf *ret, struct error *err)
@@ -49,29 +63,32 @@ static bool read_trust(void *context, const char *name, struct buf *ret, struct 
     return read_named(context, PG_CONFDIR "/trust", name, ".json", LIMIT_TRUST_ROOT_BYTES, ret, err);
 }
 
-static bool add_file(struct policy_set *set, const char *directory, const char *name, const struct policy_source *source,
+static bool add_file(struct policy_set *set, const struct reading *reading, const char *directory, const char *name,
                      struct error *err)
 {
+    const struct policy_source source = {
+        .context = (void *)(uintptr_t)reading, .read_key = read_key, .read_trust = read_trust};
     CLEANUP(mem_freep) char *path = mem_printf("%s/%s", directory, name);
     CLEANUP(buf_free) struct buf bytes = BUF_INIT(LIMIT_POLICY_FILE_BYTES);
 
     if (!path)
         return error_oom(err);
-    return file_read(path, LIMIT_POLICY_FILE_BYTES, FILE_TRUSTED, &bytes, err) &&
-           policy_set_add(set, path, buf_as_span(&bytes), source, err);
+    return consult(reading, path, err) && file_read(path, LIMIT_POLICY_FILE_BYTES, FILE_TRUSTED, &bytes, err) &&
+           policy_set_add(set, path, buf_as_span(&bytes), &source, err);
 }
 
 /* The whole directory or nothing: a policy is never dropped. */
-static bool add_directory(struct policy_set *set, const char *root, struct error *err)
+static bool add_directory(struct policy_set *set, const struct reading *reading, struct error *err)
 {
     static const char *const suffixes[] = {".yaml", ".yml", ".json", NULL};
-    CLEANUP(mem_freep) char *directory = path_under(root, PG_CONFDIR "/policy.d");
+    CLEANUP(mem_freep) char *directory = path_under(reading->root, PG_CONFDIR "/policy.d");
     CLEANUP(names_free) struct names names = {0};
-    CLEANUP(mem_freep) char *context = mem_strdup(root ? root : "");
-    const struct policy_source source = {.context = context, .read_key = read_key, .read_trust = read_trust};
 
-    if (!directory || !context)
+    if (!directory)
         return error_oom(err);
+    if (!consult_under(reading, PG_CONFDIR, err) || !consult_under(reading, PG_CONFDIR "/pullguard.yaml", err) ||
+        !consult(reading, PG_LIBEXECDIR "/pullguard-engine", err) || !consult(reading, directory, err))
+        return false;
     if (!dir_list(directory, suffixes, &names, err)) {
         if (err->reason == REASON_NOT_FOUND)
             return error_set(err, REASON_POLICY_ERROR, "the policy directory %s is missing", directory);
@@ -82,7 +99,7 @@ static bool add_directory(struct policy_set *set, const char *root, struct error
     if (names.count > LIMIT_POLICY_FILES)
         return error_set(err, REASON_LIMIT, "%s: more than %d files", directory, LIMIT_POLICY_FILES);
     for (size_t i = 0; i < names.count; i++)
-        if (!add_file(set, directory, names.items[i], &source, err))
+        if (!add_file(set, reading, directory, names.items[i], err))
             return false;
     return true;
 }
@@ -140,20 +157,31 @@ bool engine_config_finish(struct settings *settings, struct policy_set **policie
     return true;
 }
 
-bool engine_load_policies(const char *root, struct settings *settings, struct engine_config *ret, struct error *err)
+bool engine_load_policies(const char *root, int64_t loaded_at, struct settings *settings, struct engine_config *ret,
+                          struct error *err)
 {
     CLEANUP(policy_set_freep) struct policy_set *set = policy_set_new();
+    CLEANUP(names_free) struct names consulted = {0};
+    const struct reading reading = {.root = root, .consulted = &consulted};
+    struct engine_config config;
 
     if (!set)
         return error_oom(err);
-    return add_directory(set, root, err) && engine_config_finish(settings, &set, ret, err);
+    if (!add_directory(set, &reading, err) || !engine_config_finish(settings, &set, &config, err))
+        return false;
+    config.loaded_at = loaded_at;
+    config.consulted = consulted;
+    consulted = (struct names){0};
+    *ret = config;
+    return true;
 }
 
 bool engine_load(const char *root, struct engine_config *ret, struct error *err)
 {
     CLEANUP(settings_done) struct settings settings = {0};
+    int64_t loaded_at = time_now();
 
-    return settings_load(root, &settings, err) && engine_load_policies(root, &settings, ret, err);
+    return settings_load(root, &settings, err) && engine_load_policies(root, loaded_at, &settings, ret, err);
 }
 
 static bool no_key_file(void *context, const char *name, struct buf *ret, struct error *err)
@@ -194,5 +222,6 @@ void engine_config_done(struct engine_config *config)
     mem_free(config->roots);
     policy_set_free(config->policies);
     settings_done(&config->settings);
+    names_free(&config->consulted);
     *config = (struct engine_config){0};
 }

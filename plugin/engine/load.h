@@ -23,12 +23,15 @@ struct engine_config {
     struct trust_root **roots; /* in the order of policy_set_roots */
     size_t root_count;
     char fingerprint[65];      /* of settings, policies, keys, trust roots and program version */
+    struct names consulted;    /* files and directories that were read, or looked for; for the cache's stamp */
+    int64_t loaded_at;         /* before the first of them was read */
 };
 
 /* Everything under root (NULL = "/"). The error names the file and is POLICY_ERROR, UNTRUSTED_FILE, NOT_FOUND, ... */
 bool engine_load(const char *root, struct engine_config *ret, struct error *err) MUST_CHECK;
-/* The second half, with settings that were read before (moved into ret on success). */
-bool engine_load_policies(const char *root, struct settings *settings, struct engine_config *ret, struct error *err) MUST_CHECK;
+/* The second half, with settings that were read before, at loaded_at (moved into ret, and freed on failure). */
+bool engine_load_policies(const char *root, int64_t loaded_at, struct settings *settings, struct engine_config *ret,
+                          struct error *err) MUST_CHECK;
 /* Policies and trust root from the request itself (request.policy); keys are inline. */
 bool engine_load_adhoc(const struct request *request, struct settings *settings, struct engine_config *ret,
                        struct error *err) MUST_CHECK;

@@ -15,6 +15,7 @@
 #include "plugin/engine/fetcher.h"
 #include "plugin/engine/load.h"
 #include "plugin/engine/session.h"
+#include "plugin/engine/verdicts.h"
 #include "plugin/recorder/recorder.h"
 
 enum {
@@ -27,6 +28,7 @@ struct once {
     const struct engine_options *options;
     int socket;
     int64_t started_us;
+    int64_t loaded_at;
     struct request request;
     struct settings settings;
     struct sandbox sandbox;
@@ -54,7 +56,7 @@ static bool prepare(struct once *once, struct error *err)
 {
     const char *root = once->options->root;
 
-    if (!settings_load(root, &once->settings, err) || !prepare_sandbox(once, err))
+    if (!prepare_sandbox(once, err))
         return false;
     if (!(once->request.flags & REQUEST_NO_NETWORK)) {
         if (!fetcher_start(once->options->libexec, &once->sandbox, &once->fetcher, err))
@@ -64,7 +66,7 @@ static bool prepare(struct once *once, struct error *err)
     if (!crypto_init(err))
         return false;
     return once->request.policy ? engine_load_adhoc(&once->request, &once->settings, &once->config, err)
-                                : engine_load_policies(root, &once->settings, &once->config, err);
+                                : engine_load_policies(root, once->loaded_at, &once->settings, &once->config, err);
 }
 
 static int64_t deadline_of(const struct once *once)
@@ -110,6 +112,7 @@ static void decide(struct once *once, struct response *ret)
     session->response = (struct response){0};
     session_done(session);
     mem_free(session);
+    verdicts_after(once->options->root, &once->config, &once->request, ret);
 }
 
 static bool receive_request(int socket, struct request *ret, struct error *err)
@@ -148,6 +151,22 @@ static void once_done(struct once *once)
     request_done(&once->request);
 }
 
+static void answer(struct once *once, struct response *ret)
+{
+    struct error err = ERROR_INIT;
+
+    once->loaded_at = time_now();
+    if (!receive_request(once->socket, &once->request, &err) ||
+        !settings_load(once->options->root, &once->settings, &err))
+        response_deny(ret, err.reason, err.text);
+    else if (verdicts_find(once->options->root, &once->settings, &once->request, ret))
+        return;
+    else if (!prepare(once, &err))
+        response_deny(ret, err.reason, err.text);
+    else
+        decide(once, ret);
+}
+
 int engine_once(const struct engine_options *options, int socket)
 {
     struct once once = {.options = options, .socket = socket, .started_us = mono_us()};
@@ -156,10 +175,7 @@ int engine_once(const struct engine_options *options, int socket)
     bool sent;
 
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    if (!receive_request(socket, &once.request, &err) || !prepare(&once, &err))
-        response_deny(&response, err.reason, err.text);
-    else
-        decide(&once, &response);
+    answer(&once, &response);
     response.duration_us = (uint32_t)(mono_us() - once.started_us);
     recorder_decision(options->root, once.config.policies ? &once.config.settings : &once.settings, &once.request, &response);
     sent = send_response(socket, &response, &err);

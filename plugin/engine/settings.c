@@ -128,7 +128,7 @@ bool settings_default(struct settings *ret, struct error *err)
                                                        .idle_exit_s = 10L * 60};
 
     if (!set_text(&settings.user, PG_USER, err) || !set_text(&settings.ca_dir, "/etc/ssl/certs", err) ||
-        !set_text(&settings.audit, PG_LOGDIR "/audit.jsonl", err))
+        !set_text(&settings.audit, "", err))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(default_credentials); i++)
         if (!names_add(&settings.credentials, default_credentials[i]))

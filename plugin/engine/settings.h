@@ -34,7 +34,7 @@ struct settings {
     struct names hosts_dirs;      /* hosts-dirs: containerd's certs.d directories; none */
     char *registries_conf;        /* registries-conf: containers' registries.conf; none */
     char *log_json;               /* log-json: FILE; none */
-    char *audit;                  /* audit: FILE; /var/log/pullguard/audit.jsonl, "" = off */
+    char *audit;                  /* audit: FILE, usually /var/log/pullguard/audit.jsonl; "" = off: a cache hit then needs no engine */
     char *metrics;                /* metrics: FILE (.prom); none */
     bool cache;                   /* cache: {enabled: true, */
     int64_t cache_life_s;         /*         life: 12h} */

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Positive verdicts on disk. libc only: the hook looks them up itself, so that a repeated pull costs a process start.
+ *
+ *   <root>/var/cache/pullguard/verdicts/stamp            what the files that decide looked like when they were last loaded
+ *   <root>/var/cache/pullguard/verdicts/<hex>-<hash>     one verdict for one digest under one name
+ *
+ * Why a hit is safe:
+ *  - Only root (or the invoking user) can have written what is believed: owner and mode of each file are checked after it
+ *    is open. The judge and the fetcher run as another user and cannot.
+ *  - The key is in the file: digest and reference exactly as the runtime wrote it. A renamed file is a miss.
+ *  - An entry counts only with the stamp's fingerprint, and the stamp only while every file and directory that decides
+ *    (settings, policies, keys, trust roots, the engine) is the same inode with the same size, change time, owner and
+ *    mode. Change times cannot be set back; a file changed within two seconds before it was loaded gives no stamp at all.
+ *  - Directories above them must still have the owner and mode they had.
+ *  - It has a life (settings, cache.life), and no life beyond the time at which a rule of the policy would end it.
+ * Anything odd, short or unreadable is a miss. Deny is never stored.
+ */
+#ifndef PG_PLUGIN_CACHE_CACHE_H
+#define PG_PLUGIN_CACHE_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "plugin/message.h"
+
+enum cache_look {
+    CACHE_FRESH = 0,
+    CACHE_EXPIRED_TOO = 1 << 0, /* on-fetch-failure: cached */
+    CACHE_BY_ENGINE = 1 << 1,   /* the caller writes every log, not the journal alone */
+};
+
+/* Could this request be answered from, and its answer kept in, the cache? */
+bool cache_may_hold(const struct request *request);
+
+/*
+ * A response when one is held; false = a miss. `reference` stands for request->reference when not NULL (a canonical form).
+ * ret_decided_at: when it was verified.
+ */
+bool cache_lookup(const char *root, const struct request *request, const char *reference, unsigned int look,
+                  struct response *ret, int64_t *ret_decided_at);
+
+/* What was loaded, when, and for how long it counts. */
+struct cache_source {
+    const char *fingerprint;       /* of everything that decided */
+    const struct names *consulted; /* absolute paths (root included) of files and directories that decide; may be absent */
+    int64_t loaded_at;             /* time_now() before the first of them was read */
+    int64_t life_s;
+    bool engine_only;              /* logs beside the journal are on: hits go through the engine */
+};
+
+/* Keeps an allow for the request's own reference, and for `canonical` too when not NULL. Failure = not kept. */
+bool cache_store(const char *root, const struct cache_source *source, const struct request *request, const char *canonical,
+                 const struct response *response, struct error *err) MUST_CHECK;
+
+/* For `pullguard cache`. each: false stops. Entries that do not read are left out of the list, and removed by clear. */
+struct cache_entry {
+    const char *reference, *digest, *policy;
+    int64_t decided_at, expires;
+    bool current; /* the fingerprint is the stamp's, and the stamp holds */
+};
+typedef bool cache_each(void *context, const struct cache_entry *entry);
+bool cache_list(const char *root, cache_each *each, void *context, struct error *err) MUST_CHECK;
+bool cache_clear(const char *root, uint64_t *ret_removed, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keeping verdicts: the engine's side, and `pullguard cache`. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/wire.h"
+#include "plugin/cache/cache.h"
+#include "plugin/cache/entry.h"
+#include "plugin/cache/format.h"
+#include "plugin/cache/stamp.h"
+
+enum {
+    ENTRIES_MAX = 20000, /* more images than a node ever has; each is a file of about 1 KiB */
+    SWEEP_ONE_IN = 64,
+};
+
+/* What may be kept: only what a rule satisfied, never what was let through although something failed. */
+static bool is_keepable(const struct response *response)
+{
+    return verdict_is_allow(response->verdict) && !response->warned && !response->cached && response->digest &&
+           (response->reason == REASON_OK || response->reason == REASON_STATIC_PASS);
+}
+
+static bool directory_of(const char *root, char *dst, size_t size, struct error *err)
+{
+    int printed = snprintf(dst, size, "%s" CACHE_DIRECTORY, root ? root : "");
+
+    return (printed > 0 && (size_t)printed < size) || error_set(err, REASON_LIMIT, "the root's path is too long");
+}
+
+/* Every missing directory; what is above the cache may be missing below a --root. */
+static bool make_directory(const char *root, struct error *err)
+{
+    char path[CACHE_PATH_BYTES];
+
+    if (!directory_of(root, path, sizeof(path), err))
+        return false;
+    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        return true;
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0755) != 0 && errno != EEXIST)
+            return error_errno(err, REASON_IO, errno, "%s", path);
+        *slash = '/';
+    }
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return error_errno(err, REASON_IO, errno, "%s", path);
+    return true;
+}
+
+/* Entries of another fingerprint are dead; so are expired ones, unless they are kept for outages. */
+static void sweep(const char *root, struct span fingerprint, bool expired_too)
+{
+    CLEANUP(names_free) struct names names = {0};
+    struct error err = ERROR_INIT;
+    char directory[CACHE_PATH_BYTES];
+    int64_t now = time_now();
+
+    if (!directory_of(root, directory, sizeof(directory), &err) || !dir_list(directory, NULL, &names, &err))
+        return;
+    for (size_t i = 0; i < names.count; i++) {
+        CLEANUP(mem_freep) char *path = mem_printf("%s/%s", directory, names.items[i]);
+        CLEANUP(buf_free) struct buf file = BUF_INIT(ENTRY_MAX_BYTES);
+        struct entry entry;
+        bool alive;
+
+        if (!path || strcmp(names.items[i], "stamp") == 0)
+            continue;
+        alive = i < ENTRIES_MAX && format_read(path, &file) && entry_read(buf_as_span(&file), &entry) &&
+                span_eq(entry.fingerprint, fingerprint) && (!expired_too || now < entry.expires);
+        if (!alive)
+            (void)unlink(path);
+    }
+}
+
+/* Writes the stamp when it is another one than on disk; a new fingerprint empties the cache. */
+static bool write_stamp(const char *root, const struct cache_source *source, struct error *err)
+{
+    CLEANUP(buf_free) struct buf now = BUF_INIT(STAMP_MAX_BYTES);
+    CLEANUP(buf_free) struct buf before = BUF_INIT(STAMP_MAX_BYTES);
+    CLEANUP(mem_freep) char *path = path_under(root, CACHE_DIRECTORY "/stamp");
+
+    if (!path)
+        return error_oom(err);
+    if (!stamp_make(source, &now, err))
+        return false;
+    if (format_read(path, &before) && span_eq(buf_as_span(&before), buf_as_span(&now)))
+        return true;
+    if (!file_write_atomic(path, buf_as_span(&now), 0600, false, err))
+        return false;
+    sweep(root, span_str(source->fingerprint), false);
+    return true;
+}
+
+static bool write_entry(const char *root, const struct cache_source *source, const char *reference, int64_t now,
+                        const struct response *response, struct error *err)
+{
+    CLEANUP(buf_free) struct buf file = BUF_INIT(ENTRY_MAX_BYTES);
+    char path[CACHE_PATH_BYTES];
+    int64_t expires = now + source->life_s;
+    size_t start, nested;
+
+    if (response->valid_until > 0 && expires > (int64_t)response->valid_until)
+        expires = response->valid_until;
+    if (expires <= now)
+        return true;
+    start = wire_begin(&file, FORMAT_VERDICT);
+    wire_put_str(&file, ENTRY_FINGERPRINT, source->fingerprint);
+    wire_put_str(&file, ENTRY_REFERENCE, reference);
+    wire_put_u64(&file, ENTRY_DECIDED, (uint64_t)now);
+    wire_put_u64(&file, ENTRY_EXPIRES, (uint64_t)expires);
+    nested = wire_open(&file, ENTRY_RESPONSE);
+    response_write(&file, response);
+    wire_close(&file, nested);
+    wire_end(&file, start);
+    format_seal(&file);
+    if (!buf_ok(&file) || !entry_path(root, response->digest, reference, path, sizeof(path)))
+        return error_set(err, REASON_LIMIT, "the verdict is too long to be kept");
+    return file_write_atomic(path, buf_as_span(&file), 0600, false, err);
+}
+
+bool cache_store(const char *root, const struct cache_source *source, const struct request *request, const char *canonical,
+                 const struct response *response, struct error *err)
+{
+    int64_t now = time_now();
+
+    if (!cache_may_hold(request) || !is_keepable(response) || strcmp(request->digest, response->digest) != 0)
+        return true;
+    if (!make_directory(root, err) || !write_stamp(root, source, err) ||
+        !write_entry(root, source, request->reference, now, response, err))
+        return false;
+    if (canonical && strcmp(canonical, request->reference) != 0 &&
+        !write_entry(root, source, canonical, now, response, err))
+        return false;
+    if (mono_us() % SWEEP_ONE_IN == 0)
+        sweep(root, span_str(source->fingerprint), true);
+    return true;
+}
+
+static void show(const char *path, const struct stamp *stamp, cache_each *each, void *context, bool *ret_go_on)
+{
+    CLEANUP(buf_free) struct buf file = BUF_INIT(ENTRY_MAX_BYTES);
+    CLEANUP(response_done) struct response response = {0};
+    CLEANUP(mem_freep) char *reference = NULL;
+    struct error err = ERROR_INIT;
+    struct cache_entry shown;
+    struct entry entry;
+
+    if (!format_read(path, &file) || !entry_read(buf_as_span(&file), &entry) ||
+        !response_read(entry.response, &response, &err))
+        return;
+    reference = span_dup(entry.reference);
+    if (!reference)
+        return;
+    shown = (struct cache_entry){.reference = reference,
+                                 .digest = response.digest,
+                                 .policy = response.policy ? response.policy : "",
+                                 .decided_at = entry.decided_at,
+                                 .expires = entry.expires,
+                                 .current = stamp->fingerprint.len > 0 && span_eq(stamp->fingerprint, entry.fingerprint)};
+    *ret_go_on = each(context, &shown);
+}
+
+bool cache_list(const char *root, cache_each *each, void *context, struct error *err)
+{
+    CLEANUP(buf_free) struct buf stamp_file = BUF_INIT(STAMP_MAX_BYTES);
+    CLEANUP(names_free) struct names names = {0};
+    char directory[CACHE_PATH_BYTES];
+    CLEANUP(mem_freep) char *stamp_path = NULL;
+    struct stamp stamp = {0};
+    bool go_on = true;
+
+    if (!directory_of(root, directory, sizeof(directory), err))
+        return false;
+    if (!dir_list(directory, NULL, &names, err))
+        return err->reason == REASON_NOT_FOUND;
+    stamp_path = mem_printf("%s/stamp", directory);
+    if (!stamp_path)
+        return error_oom(err);
+    if (!format_read(stamp_path, &stamp_file) || !stamp_holds(buf_as_span(&stamp_file), &stamp))
+        stamp = (struct stamp){0};
+    for (size_t i = 0; i < names.count && go_on; i++) {
+        CLEANUP(mem_freep) char *path = mem_printf("%s/%s", directory, names.items[i]);
+
+        if (!path)
+            return error_oom(err);
+        show(path, &stamp, each, context, &go_on);
+    }
+    return true;
+}
+
+bool cache_clear(const char *root, uint64_t *ret_removed, struct error *err)
+{
+    CLEANUP(names_free) struct names names = {0};
+    char directory[CACHE_PATH_BYTES];
+
+    *ret_removed = 0;
+    if (!directory_of(root, directory, sizeof(directory), err))
+        return false;
+    if (!dir_list(directory, NULL, &names, err))
+        return err->reason == REASON_NOT_FOUND;
+    for (size_t i = 0; i < names.count; i++) {
+        CLEANUP(mem_freep) char *path = mem_printf("%s/%s", directory, names.items[i]);
+
+        if (!path)
+            return error_oom(err);
+        if (unlink(path) != 0 && errno != ENOENT)
+            return error_errno(err, REASON_IO, errno, "%s", path);
+        *ret_removed += strcmp(names.items[i], "stamp") != 0;
+    }
+    return true;
+}

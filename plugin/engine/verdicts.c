@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/engine/verdicts.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json_out.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "plugin/cache/cache.h"
+#include "verifier/ref.h"
+
+enum { EXPLAIN_MAX_BYTES = 64 * 1024 * 1024 };
+
+static char *canonical_name(const struct ref *ref)
+{
+    return ref->tag ? mem_printf("%s:%s", ref->name, ref->tag) : mem_strdup(ref->name);
+}
+
+static bool look(const char *root, const struct request *request, unsigned int how, struct response *ret, int64_t *ret_at)
+{
+    CLEANUP(ref_done) struct ref ref = {0};
+    CLEANUP(mem_freep) char *canonical = NULL;
+    struct error ignored = ERROR_INIT;
+
+    if (!cache_may_hold(request))
+        return false;
+    if (cache_lookup(root, request, NULL, how, ret, ret_at))
+        return true;
+    if (!ref_parse(span_str(request->reference), &ref, &ignored))
+        return false;
+    canonical = canonical_name(&ref);
+    return canonical && cache_lookup(root, request, canonical, how, ret, ret_at);
+}
+
+bool verdicts_find(const char *root, const struct settings *settings, const struct request *request, struct response *ret)
+{
+    int64_t at;
+
+    return settings->cache && look(root, request, CACHE_BY_ENGINE, ret, &at);
+}
+
+static bool explain(const struct policy_set *set, const struct ref *ref, const char *written, struct buf *ret)
+{
+    const struct policy_image image = {.written = written,
+                                       .host = ref->host,
+                                       .repository = ref->repository,
+                                       .tag = ref->tag,
+                                       .digest = ref->digest};
+    struct json_out out = json_out_to(ret);
+    struct error ignored = ERROR_INIT;
+
+    return policy_explain(set, &image, &out, &ignored) && buf_ok(ret);
+}
+
+/*
+ * Policies see the name as written too. The verdict counts for the canonical name as well only when exactly the same rules
+ * match it by the same globs.
+ */
+static char *equal_canonical(const struct engine_config *config, const struct request *request)
+{
+    CLEANUP(buf_free) struct buf written = BUF_INIT(EXPLAIN_MAX_BYTES);
+    CLEANUP(buf_free) struct buf plain = BUF_INIT(EXPLAIN_MAX_BYTES);
+    CLEANUP(ref_done) struct ref ref = {0};
+    CLEANUP(mem_freep) char *canonical = NULL;
+    struct error ignored = ERROR_INIT;
+
+    if (!ref_parse(span_str(request->reference), &ref, &ignored) || ref.digest.alg != DIGEST_NONE)
+        return NULL;
+    canonical = canonical_name(&ref);
+    if (!canonical || strcmp(canonical, request->reference) == 0 ||
+        !explain(config->policies, &ref, request->reference, &written) ||
+        !explain(config->policies, &ref, canonical, &plain) || !span_eq(buf_as_span(&written), buf_as_span(&plain)))
+        return NULL;
+    return TAKE_PTR(canonical);
+}
+
+static void keep(const char *root, const struct engine_config *config, const struct request *request,
+                 const struct response *response)
+{
+    const struct settings *settings = &config->settings;
+    const struct cache_source source = {.fingerprint = config->fingerprint,
+                                        .consulted = &config->consulted,
+                                        .loaded_at = config->loaded_at,
+                                        .life_s = settings->cache_life_s,
+                                        .engine_only = settings->log_json || settings->audit[0] || settings->metrics};
+    CLEANUP(mem_freep) char *canonical = NULL;
+    struct error ignored = ERROR_INIT;
+
+    if (!cache_may_hold(request) || !verdict_is_allow(response->verdict))
+        return;
+    canonical = equal_canonical(config, request);
+    /* A cache that cannot be written costs time, not safety: nothing to report. */
+    if (!cache_store(root, &source, request, canonical, response, &ignored))
+        return;
+}
+
+static bool is_outage(enum reason reason)
+{
+    return reason == REASON_FETCH_FAILED || reason == REASON_TIMEOUT;
+}
+
+/* The registry is out of reach, and this very image was verified here under these very rules. */
+static void forgive(const char *root, const struct request *request, struct response *response)
+{
+    struct response held = {0};
+    char when[TIME_TEXT_BYTES];
+    int64_t at = 0;
+    char *message;
+
+    if (!look(root, request, CACHE_EXPIRED_TOO | CACHE_BY_ENGINE, &held, &at))
+        return;
+    message = mem_printf("verified on %s; now: %.300s", time_format(at, when), response->message ? response->message : "");
+    if (!message) {
+        response_done(&held);
+        return;
+    }
+    mem_free(held.message);
+    held.message = message;
+    held.warned = true;
+    held.requests = response->requests;
+    response_done(response);
+    *response = held;
+}
+
+void verdicts_after(const char *root, const struct engine_config *config, const struct request *request,
+                    struct response *response)
+{
+    if (!config->settings.cache)
+        return;
+    if (verdict_is_allow(response->verdict))
+        keep(root, config, request, response);
+    else if (config->settings.fetch_failure_cached && is_outage(response->reason))
+        forgive(root, request, response);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine's use of the verdict cache: canonical names, and what a verdict depended on. */
+#ifndef PG_PLUGIN_ENGINE_VERDICTS_H
+#define PG_PLUGIN_ENGINE_VERDICTS_H
+
+#include <stdbool.h>
+
+#include "plugin/engine/load.h"
+#include "plugin/message.h"
+
+/* A verdict held for this request, under the name as written or its canonical form. */
+bool verdicts_find(const char *root, const struct settings *settings, const struct request *request, struct response *ret);
+
+/*
+ * After a decision: keeps an allow; and turns a look-up failure into the allow that was held until its life ended, when the
+ * settings say so (on-fetch-failure: cached).
+ */
+void verdicts_after(const char *root, const struct engine_config *config, const struct request *request,
+                    struct response *response);
+
+#endif
