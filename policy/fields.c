@@ -124,6 +124,34 @@ static const char *suggest(struct span name, const struct field_rule *rules, siz
     return name_nearest(name, known, used);
 }
 
+/* A field that exists, but elsewhere: where it belongs. */
+static const char *misplaced(struct span name)
+{
+    static const struct {
+        const char *name, *where;
+    } known[] = {
+        {"images", "spec"}, {"authorities", "spec"}, {"mode", "spec"}, {"glob", "spec.images[]"},
+        {"key", "spec.authorities[]"}, {"keyless", "spec.authorities[]"}, {"static", "spec.authorities[]"},
+        {"annotations", "spec.authorities[], beside \"key\""}, {"source", "spec.authorities[], beside \"key\""},
+        {"ctlog", "spec.authorities[], beside \"key\""}, {"rfc3161timestamp", "spec.authorities[], beside \"key\""},
+        {"attestations", "spec.authorities[], beside \"key\""}, {"signatureFormat", "spec.authorities[], beside \"key\""},
+        {"identities", "spec.authorities[].keyless"}, {"insecureIgnoreSCT", "spec.authorities[].keyless"},
+        {"hashAlgorithm", "spec.authorities[].key"}, {"data", "spec.authorities[].key"},
+        {"issuer", "spec.authorities[].keyless.identities[]"}, {"subject", "spec.authorities[].keyless.identities[]"},
+        {"predicateType", "spec.authorities[].attestations[]"},
+        {"conditions", "spec.authorities[].attestations[].pullguard"},
+        {"threshold", "a \"pullguard\" block"}, {"required", "a \"pullguard\" block"},
+        {"maxAge", "spec.authorities[].pullguard"}, {"signedAndAttested", "spec.authorities[].pullguard"},
+        {"revoked", "spec.pullguard"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        if (span_eq_str(name, known[i].name))
+            return known[i].where;
+    }
+    return NULL;
+}
+
 static bool unknown_fail(struct load *load, const struct path *up, const struct node *member,
                          const struct field_rule *rules, size_t count)
 {
@@ -134,6 +162,8 @@ static bool unknown_fail(struct load *load, const struct path *up, const struct 
     text_clean(member->name, shown, sizeof(shown));
     if (near != NULL)
         return load_fail(load, &path, member, "unknown field; did you mean \"%s\"?", near);
+    if (misplaced(member->name) != NULL)
+        return load_fail(load, &path, member, "unknown field here; it belongs into %s", misplaced(member->name));
     return load_fail(load, &path, member, "unknown field");
 }
 

@@ -13,5 +13,6 @@ bool load_policy_block(struct load *load, const struct path *up, const struct no
 /* spec.authorities[].pullguard; node may be NULL. Also checks what the parts of an authority demand of each other. */
 bool load_authority_block(struct load *load, const struct path *up, const struct node *node,
                           struct authority *authority) MUST_CHECK;
+bool load_revoked(struct load *load, const struct path *up, const struct node *node) MUST_CHECK;
 
 #endif

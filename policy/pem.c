@@ -43,6 +43,8 @@ static bool explain_no_block(struct span text, struct error *err)
         return error_set(err, REASON_POLICY_ERROR, "this is a minisign or signify key; wanted a PEM \"PUBLIC KEY\"");
     if (is_base64_line(span_trim(next_line(&first))))
         return error_set(err, REASON_POLICY_ERROR, "PEM starts with a line \"-----BEGIN PUBLIC KEY-----\", which is missing");
+    if (span_find_byte(text, '\n') == SIZE_MAX && (span_ends(text, ".pub") || span_ends(text, ".pem")))
+        return error_set(err, REASON_POLICY_ERROR, "this looks like a file's name: write it under \"path\" instead of \"data\"");
     return error_set(err, REASON_POLICY_ERROR, "no PEM block: wanted \"-----BEGIN PUBLIC KEY-----\"");
 }
 

@@ -32,15 +32,15 @@ static bool parse_version(const struct node *media_type, enum bundle_version *re
                      text_clean(media_type->text, clean, sizeof(clean)));
 }
 
-static bool parse_certificate(struct keep *keep, const struct node *node, struct bundle *bundle, struct error *err)
+static bool parse_certificate(struct keep *keep, const struct node *node, struct span *ret, struct error *err)
 {
     const struct node *raw;
     const struct field fields[] = {{"rawBytes", NODE_STRING, true, &raw}};
 
     if (!proto_fields(node, "certificate", fields, 1, err) ||
-        !keep_base64(keep, raw->text, BASE64_JSON, LIMIT_CERTIFICATE_BYTES, "certificate", &bundle->certificate, err))
+        !keep_base64(keep, raw->text, BASE64_JSON, LIMIT_CERTIFICATE_BYTES, "certificate", ret, err))
         return false;
-    return bundle->certificate.len > 0 ? true : error_set(err, REASON_MALFORMED, "certificate: empty");
+    return ret->len > 0 ? true : error_set(err, REASON_MALFORMED, "certificate: empty");
 }
 
 /*
@@ -58,7 +58,12 @@ static bool parse_chain(struct keep *keep, const struct node *node, struct bundl
         return false;
     if (certificates->count == 0 || certificates->count > LIMIT_CHAIN_CERTIFICATES)
         return error_set(err, REASON_MALFORMED, "x509CertificateChain: %u certificates", certificates->count);
-    return parse_certificate(keep, certificates->child, bundle, err);
+    if (!parse_certificate(keep, certificates->child, &bundle->certificate, err))
+        return false;
+    for (const struct node *item = certificates->child->next; item; item = item->next)
+        if (!parse_certificate(keep, item, &bundle->chain[bundle->chain_count++], err))
+            return false;
+    return true;
 }
 
 static bool parse_signer(struct keep *keep, const struct node *key, const struct node *certificate,
@@ -71,7 +76,7 @@ static bool parse_signer(struct keep *keep, const struct node *key, const struct
         return error_set(err, REASON_MALFORMED,
                          "verificationMaterial: exactly one of publicKey, certificate, x509CertificateChain is wanted");
     if (certificate)
-        return parse_certificate(keep, certificate, bundle, err);
+        return parse_certificate(keep, certificate, &bundle->certificate, err);
     if (chain)
         return parse_chain(keep, chain, bundle, err);
     if (!proto_fields(key, "publicKey", fields, 1, err))

@@ -23,6 +23,8 @@ struct bundle {
     bool has_key;              /* publicKey{hint}: a hint only */
     struct span hint;
     struct span certificate;   /* DER of the leaf; empty when signed by a key */
+    struct span chain[LIMIT_CHAIN_CERTIFICATES]; /* what stood behind it (0.1, 0.2); never used to build a path */
+    size_t chain_count;
 
     struct log_entry *entries; /* kept */
     size_t entry_count;

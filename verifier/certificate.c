@@ -7,7 +7,19 @@
 #include "base/mem.h"
 #include "verifier/trustroot.h"
 
-bool signer_parse(const struct object *object, struct signer *ret, struct error *err)
+static bool is_anchor(const struct verification *run, struct span der)
+{
+    for (size_t i = 0; i < run->input->root_count; i++) {
+        const struct trust_authorities *list = &run->input->roots[i]->authorities;
+
+        for (size_t j = 0; j < list->count; j++)
+            if (span_eq(der, cert_der(list->items[j].chain.items[list->items[j].chain.count - 1])))
+                return true;
+    }
+    return false;
+}
+
+bool signer_parse(const struct verification *run, const struct object *object, struct signer *ret, struct error *err)
 {
     struct signer signer CLEANUP(signer_done) = {0};
 
@@ -16,6 +28,9 @@ bool signer_parse(const struct object *object, struct signer *ret, struct error 
         return error_wrap(err, "certificate");
     if (!cert_key(signer.cert))
         return error_set(err, REASON_UNSUPPORTED, "certificate: a key of a kind that is not handled");
+    for (size_t i = 0; i < object->chain_count; i++)
+        if (is_anchor(run, object->chain_der[i]))
+            return error_set(err, REASON_MALFORMED, "the bundle brings the certificate authority's root along");
     /* "Empty = absent" (trap 6); a chain that is there must be one. */
     if (span_trim(object->chain_pem).len > 0 && !certs_parse_pem(object->chain_pem, &signer.chain, err))
         return error_wrap(err, "certificate chain");

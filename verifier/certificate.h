@@ -12,8 +12,11 @@ struct signer {
     struct certs chain;
 };
 
-/* Parses what the object carries. MALFORMED, UNSUPPORTED (a key that we do not verify with). */
-bool signer_parse(const struct object *object, struct signer *ret, struct error *err) MUST_CHECK;
+/*
+ * Parses what the object carries. MALFORMED (also when a bundle brings the root itself along, as Sigstore's client
+ * conformance wants), UNSUPPORTED (a key that we do not verify with).
+ */
+bool signer_parse(const struct verification *run, const struct object *object, struct signer *ret, struct error *err) MUST_CHECK;
 void signer_done(struct signer *signer);
 
 /* Identity facts into the claim. */

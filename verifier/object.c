@@ -160,7 +160,7 @@ static bool verify_with_certificate(struct verification *run, const struct objec
     struct error why = ERROR_INIT;
     bool usable;
 
-    if (!signer_parse(object, &signer, &why) || !run_check(run, &why) ||
+    if (!signer_parse(run, object, &signer, &why) || !run_check(run, &why) ||
         !pubkey_verify(cert_key(signer.cert), &scheme, object->message, object->signature, &why)) {
         /* The certificate came with the signature: it is not the wrong key, the signature is broken. */
         if (why.reason == REASON_WRONG_KEY)

@@ -32,6 +32,8 @@ struct object {
     struct span hint;           /* of the key, from a bundle */
     struct span certificate_pem;/* legacy annotation; or ... */
     struct span certificate_der;/* ... a bundle's */
+    const struct span *chain_der; /* a bundle's further certificates: looked at, never used */
+    size_t chain_count;
     struct span chain_pem;      /* legacy annotation: intermediates that may help, trusted for nothing */
 
     const struct log_entry *entries;

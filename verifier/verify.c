@@ -39,6 +39,8 @@ bool bundle_verify(struct verification *run, struct object *object, struct error
     object->keys_allowed = bundle.has_key;
     object->hint = bundle.hint;
     object->certificate_der = bundle.certificate;
+    object->chain_der = bundle.chain;
+    object->chain_count = bundle.chain_count;
     object->entries = bundle.entries;
     object->entry_count = bundle.entry_count;
     object->timestamps = bundle.timestamps;

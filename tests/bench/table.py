@@ -149,18 +149,19 @@ def policies(count, annotations=True):
         os.unlink(f"{folder}/{old}")
     with open(f"{KEYS}/good.pub", encoding="ascii") as text:
         pem = text.read().replace("\n", "\n          ").rstrip()
-    with open(f"{folder}/bench.yaml", "w", encoding="ascii") as out:
-        for number in range(count):
-            globs = [f"registry-{number}.example/**"]
-            if number == count - 1:
-                globs = [f"{REGISTRY}/bench/**", f"{proxy(0)}/bench/**", f"{proxy(20)}/bench/**"]
-            out.write("---\napiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\n"
-                      f"metadata: {{name: bench-{number}}}\nspec:\n  images:\n")
-            for glob in globs:
-                out.write(f'    - glob: "{glob}"\n')
-            out.write(f"  authorities:\n    - key:\n        data: |\n          {pem}\n")
-            if annotations:
-                out.write('      annotations: {repo: "holilabs/holilabsv2", environment: "production"}\n')
+    for first in range(0, count, 100):
+        with open(f"{folder}/bench-{first:05}.yaml", "w", encoding="ascii") as out:
+            for number in range(first, min(count, first + 100)):
+                globs = [f"registry-{number}.example/**"]
+                if number == count - 1:
+                    globs = [f"{REGISTRY}/bench/**", f"{proxy(0)}/bench/**", f"{proxy(20)}/bench/**"]
+                out.write("---\napiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\n"
+                          f"metadata: {{name: bench-{number}}}\nspec:\n  images:\n")
+                for glob in globs:
+                    out.write(f'    - glob: "{glob}"\n')
+                out.write(f"  authorities:\n    - key:\n        data: |\n          {pem}\n")
+                if annotations:
+                    out.write('      annotations: {repo: "holilabs/holilabsv2", environment: "production"}\n')
 
 
 def decide(repo):

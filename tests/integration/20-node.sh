@@ -51,13 +51,13 @@ expect_deny "unsigned" "$R/unsigned:v1" no_signature
 cri_allows()
 {
     ctr -n k8s.io image rm --sync "$1" >/dev/null 2>&1 || true
-    cri_pull "$1" && ctr -n k8s.io image ls -q | grep -qxF "$1" && journal_says "$1" allow ''
+    cri_pull "$1" && in_store "$1" -n k8s.io && journal_says "$1" allow ''
 }
 
 cri_refuses()
 {
     ! cri_pull "$1" && grep -q "^grpc-message: failed to pull and unpack image \"$1\": image verifier bindir blocked pull of $1 with digest sha256:[0-9a-f]* for reason: verifier pullguard rejected image (exit code 1): ." "$PG_WORK/pull.out" &&
-        ! ctr -n k8s.io image ls -q | grep -qF "$1" && journal_says "$1" deny "$2"
+        ! in_store "$1" -n k8s.io && journal_says "$1" deny "$2"
 }
 expect "CRI: signed image is pulled" cri_allows "$R/legacy:v1"
 expect "CRI: unsigned image is stopped, in the words that an event shows" cri_refuses "$R/unsigned:v1" no_signature
@@ -202,7 +202,16 @@ verifier()
 }
 good=(-name "$G" -digest "$DIGEST" -stdin-media-type application/vnd.oci.descriptor.v1+json)
 expect "stdin closed: still decides" sh -c '"$@" <&-' sh "$CONTAINERD_BIN_DIR/pullguard" "${good[@]}"
-expect "stdin with a descriptor" sh -c 'echo "{\"mediaType\":\"x\",\"digest\":\"sha256:0\",\"size\":1}" | "$@"' sh "$CONTAINERD_BIN_DIR/pullguard" "${good[@]}"
+descriptor()
+{
+    printf '{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"%s","size":401}\n' "$1" | "$CONTAINERD_BIN_DIR/pullguard" "${good[@]}"
+}
+expect "stdin with the descriptor" descriptor "$DIGEST"
+refuses_descriptor()
+{
+    ! descriptor "$1"
+}
+expect "stdin with another image's descriptor" refuses_descriptor "sha256:0000${DIGEST#sha256:????}"
 expect "stdout and stderr closed: no crash" sh -c '"$@" >&- 2>&-; [ $? -le 1 ]' sh "$CONTAINERD_BIN_DIR/pullguard" "${good[@]}"
 refuses()
 {

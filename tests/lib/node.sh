@@ -90,7 +90,7 @@ journal_field()
 # Nothing of pullguard's may live on after a decision (the resident engine is asked for, not left over).
 nothing_left()
 {
-    ! ps -eo stat=,comm= | awk '$2 ~ /^pullguard/' | grep -q .
+    [ -z "$(ps -eo stat=,comm= | awk '$2 ~ /^pullguard/')" ]
 }
 
 BLOCKED='image verifier bindir blocked pull of'

@@ -196,14 +196,20 @@ ctr()
 # ctr_pull REF [ARGUMENT...]: containerd's own words in $PG_WORK/pull.out.
 ctr_pull()
 {
-    local ref=$1
+    local ref=$1 status=0
     shift
-    ctr image pull --snapshotter native "$@" "$ref" >"$PG_WORK/pull.out" 2>&1
+    ctr image pull --snapshotter native "$@" "$ref" >"$PG_WORK/pull.all" 2>&1 || status=$?
+    # Without the progress that ctr draws.
+    grep -av $'\t' "$PG_WORK/pull.all" >"$PG_WORK/pull.out" || true
+    return "$status"
 }
 
+# in_store REF [CTR-ARGUMENT...]: not a pipe into grep -q, whose early end would fail the pipe.
 in_store()
 {
-    ctr image ls -q | grep -qxF -- "$1"
+    local ref=$1 all
+    shift
+    all=$(ctr "$@" image ls -q) && grep -qxF -- "$ref" <<<"$all"
 }
 
 forget()
