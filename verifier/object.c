@@ -90,12 +90,21 @@ bool run_check(struct verification *run, struct error *err)
     return true;
 }
 
+/* Over the bytes, or over their digest when that is all there is. */
+static bool check_signature(const struct object *object, const struct pubkey *key, enum digest_alg hash,
+                            struct error *err)
+{
+    const struct sig_scheme scheme = {.kind = SCHEME_COSIGN_KEY, .hash = hash, .rsa_pss = false};
+
+    if (object->message_digest)
+        return error_set(err, REASON_UNSUPPORTED, "a signature over a digest alone is not handled");
+    return pubkey_verify(key, &scheme, object->message, object->signature, err);
+}
+
 static bool key_verify(struct verification *run, const struct object *object, const struct verify_key *anchor,
                        struct error *why)
 {
-    const struct sig_scheme scheme = {.kind = SCHEME_COSIGN_KEY, .hash = anchor->hash, .rsa_pss = false};
-
-    if (!run_check(run, why) || !pubkey_verify(anchor->key, &scheme, object->message, object->signature, why)) {
+    if (!run_check(run, why) || !check_signature(object, anchor->key, anchor->hash, why)) {
         if (why->reason == REASON_BAD_SIGNATURE && plausible_signature(object->signature))
             return error_set(why, REASON_WRONG_KEY, "signed by another kind of key than %s",
                              pubkey_type_name(anchor->key));
@@ -155,13 +164,12 @@ static bool add_certificate_claim(struct verification *run, const struct object 
 static bool verify_with_certificate(struct verification *run, const struct object *object, struct outcome *outcome,
                                     struct error *err)
 {
-    const struct sig_scheme scheme = {.kind = SCHEME_COSIGN_KEY, .hash = DIGEST_NONE, .rsa_pss = false};
     struct signer signer CLEANUP(signer_done) = {0};
     struct error why = ERROR_INIT;
     bool usable;
 
     if (!signer_parse(run, object, &signer, &why) || !run_check(run, &why) ||
-        !pubkey_verify(cert_key(signer.cert), &scheme, object->message, object->signature, &why)) {
+        !check_signature(object, cert_key(signer.cert), DIGEST_NONE, &why)) {
         /* The certificate came with the signature: it is not the wrong key, the signature is broken. */
         if (why.reason == REASON_WRONG_KEY)
             (void)error_set(&why, REASON_BAD_SIGNATURE, "its own certificate does not verify the signature");

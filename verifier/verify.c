@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "verifier/bundle.h"
 #include "verifier/discover.h"
 #include "verifier/object.h"
 
@@ -18,34 +17,6 @@ bool verify_wants(const struct verify_input *input, const struct evidence_set *e
     *ret_wants = discovery.wants;
     discovery.wants = (struct wants){0};
     return true;
-}
-
-bool bundle_verify(struct verification *run, struct object *object, struct error *err)
-{
-    struct error why = ERROR_INIT;
-    struct bundle bundle;
-
-    object->layout = LAYOUT_BUNDLE;
-    if (!bundle_parse(&run->claims->keep, object->envelope, &bundle, &why))
-        return claims_note(run->claims, &object->view, object->expected, &why, err);
-    if (!bundle.is_dsse) {
-        (void)error_set(&why, REASON_UNSUPPORTED, "bundle: a message signature, not a statement about an image");
-        return claims_note(run->claims, &object->view, object->expected, &why, err);
-    }
-    object->form = CONTENT_BUNDLE;
-    object->message = bundle.dsse.pae;
-    object->payload = bundle.dsse.payload;
-    object->signature = object->timestamped = bundle.dsse.signatures[0];
-    object->keys_allowed = bundle.has_key;
-    object->hint = bundle.hint;
-    object->certificate_der = bundle.certificate;
-    object->chain_der = bundle.chain;
-    object->chain_count = bundle.chain_count;
-    object->entries = bundle.entries;
-    object->entry_count = bundle.entry_count;
-    object->timestamps = bundle.timestamps;
-    object->timestamp_count = bundle.timestamp_count;
-    return object_verify(run, object, err);
 }
 
 /* The blob, when it is there and is what its descriptor says. */
@@ -80,6 +51,8 @@ static bool verify_candidate(struct verification *run, const struct candidate *c
         .expected = candidate->expected,
         .signatures = candidate->place->signatures,
         .attestations = candidate->place->attestations,
+        /* What a message signature in a bundle is over: the manifest, of which only the digest is here. */
+        .message_digest = candidate->kind == CANDIDATE_BUNDLE ? &run->input->image : NULL,
     };
     bool usable;
 
