@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Decisions on hand-made claims: one table row per rule, each with its neighbour that must not pass. */
+#include "tests/unit/harness.h"
+#include "tests/unit/policy_helper.h"
+
+#define HOUR INT64_C(3600)
+#define DAY (24 * HOUR)
+
+/* What a row's claims are made of. Zero = a legacy signature by cosign.pub in r.io/app without annotations. */
+struct made {
+    bool present;
+    enum claim_kind kind;
+    enum claim_layout layout;
+    const char *key;             /* vector key; NULL = cosign.pub unless `identity` */
+    enum digest_alg hash;
+    const char *identity, *issuer;
+    const char *repository, *prefix;
+    const char *annotation_key, *annotation_value;
+    bool annotation_number;
+    const char *second_key, *second_value;
+    const char *reference, *type;
+    size_t root;                 /* the certificate's chain, and proofs, count under this root */
+    bool chain_bad, sct_bad;
+    bool log, tsa;
+    int64_t age, tsa_age;        /* of log and tsa, before TEST_NOW; tsa_age 0 = age */
+    const char *serial;
+};
+
+struct found {
+    enum reason reason; /* 0 = none */
+    enum claim_kind kind;
+    const char *repository;
+    const char *text;
+};
+
+struct row {
+    const char *name;
+    const char *authority;       /* YAML list items */
+    const char *spec;            /* YAML lines in spec */
+    struct made claims[4];
+    struct found findings[2];
+    bool satisfied, warned;
+    enum reason reason;
+    const char *message;         /* the whole of it; NULL = not looked at */
+};
+
+static void free_claims(struct claims *claims)
+{
+    for (size_t i = 0; i < claims->count; i++) {
+        struct claim *claim = &claims->items[i];
+
+        if (claim->certificate != NULL)
+            mem_free(claim->certificate->chains);
+        mem_free(claim->certificate);
+        mem_free(claim->annotations);
+        mem_free(claim->times);
+        mem_free(claim->logs);
+    }
+    mem_free(claims->items);
+    mem_free(claims->findings);
+}
+
+static char *text(const char *value)
+{
+    /* Claims own their strings elsewhere; here they borrow, and free_claims knows. */
+    return (char *)(uintptr_t)value;
+}
+
+static void make_certificate(const struct made *made, struct claim *claim)
+{
+    struct claim_certificate *certificate = mem_new(1, sizeof(*certificate));
+
+    claim->signer = SIGNER_CERTIFICATE;
+    certificate->san = text(made->identity);
+    certificate->san_kind = SAN_URI;
+    certificate->issuer = text(made->issuer);
+    certificate->serial = text(made->serial != NULL ? made->serial : "abc1");
+    certificate->chains = mem_new(1, sizeof(*certificate->chains));
+    certificate->chains[0] = (struct claim_chain){.root = made->root, .chain_verified = !made->chain_bad,
+                                                  .sct_verified = !made->sct_bad,
+                                                  .problem = text(made->chain_bad ? "expired then" : NULL)};
+    certificate->chain_count = 1;
+    claim->certificate = certificate;
+}
+
+static void make_proofs(const struct made *made, struct claim *claim)
+{
+    claim->times = mem_new(2, sizeof(*claim->times));
+    claim->logs = mem_new(1, sizeof(*claim->logs));
+    if (made->log) {
+        claim->logs[claim->log_count++] = (struct claim_log){.root = made->root, .log = text("log"), .set_verified = true};
+        claim->times[claim->time_count++] =
+            (struct claim_time){.kind = TIME_LOG, .root = made->root, .at = TEST_NOW - made->age, .authority = text("log")};
+    }
+    if (made->tsa)
+        claim->times[claim->time_count++] =
+            (struct claim_time){.kind = TIME_TSA, .root = made->root, .authority = text("tsa"),
+                                .at = TEST_NOW - (made->tsa_age != 0 ? made->tsa_age : made->age)};
+}
+
+static void make_claim(const struct made *made, struct claim *claim)
+{
+    const char *key = made->key != NULL ? made->key : "cosign.pub";
+
+    claim->kind = made->kind != 0 ? made->kind : CLAIM_SIGNATURE;
+    claim->layout = made->layout != 0 ? made->layout : LAYOUT_LEGACY;
+    claim->place = (struct claim_place){.repository = text(made->repository != NULL ? made->repository : "r.io/app"),
+                                        .tag_prefix = text(made->prefix != NULL ? made->prefix : ""),
+                                        .manifest = text("sha256:aa")};
+    if (made->identity != NULL) {
+        make_certificate(made, claim);
+    } else {
+        claim->signer = SIGNER_KEY;
+        claim->key_hash = made->hash;
+        (void)snprintf(claim->key_fingerprint, sizeof(claim->key_fingerprint), "%s", test_fingerprint(key));
+    }
+    claim->annotations = mem_new(2, sizeof(*claim->annotations));
+    if (made->annotation_key != NULL)
+        claim->annotations[claim->annotation_count++] = (struct claim_annotation){
+            span_str(made->annotation_key), span_str(made->annotation_value), !made->annotation_number};
+    if (made->second_key != NULL)
+        claim->annotations[claim->annotation_count++] =
+            (struct claim_annotation){span_str(made->second_key), span_str(made->second_value), true};
+    claim->docker_reference = text(made->reference);
+    claim->predicate_type = text(made->type);
+    claim->payload = span_str("{}");
+    make_proofs(made, claim);
+}
+
+static struct claims make_claims(const struct row *row)
+{
+    struct claims claims = {.items = mem_new(4, sizeof(struct claim)), .findings = mem_new(2, sizeof(struct finding))};
+
+    for (size_t i = 0; i < 4 && row->claims[i].present; i++)
+        make_claim(&row->claims[i], &claims.items[claims.count++]);
+    for (size_t i = 0; i < 2 && row->findings[i].reason != 0; i++)
+        claims.findings[claims.finding_count++] =
+            (struct finding){.place = {.repository = text(row->findings[i].repository != NULL ? row->findings[i].repository
+                                                                                              : "r.io/app")},
+                             .kind = row->findings[i].kind != 0 ? row->findings[i].kind : CLAIM_SIGNATURE,
+                             .reason = row->findings[i].reason, .text = text(row->findings[i].text)};
+    return claims;
+}
+
+#define KEY "    - key: {path: cosign.pub}\n"
+#define TWO "    - key: {path: cosign.pub}\n    - key: {path: ed25519.pub}\n"
+#define PROD KEY "      annotations: {environment: \"production\"}\n"
+#define BOTH KEY "      annotations:\n        - repo: \"a/b\"\n        - environment: \"production\"\n"
+#define CI "https://github.com/a/b/.github/workflows/ci.yml@refs/heads/main"
+#define GH "https://token.actions.githubusercontent.com"
+#define KEYLESS "    - keyless: {trustRootRef: mock, identities: [{issuer: \"" GH "\", subject: \"" CI "\"}]}\n"
+#define SIGN "https://sigstore.dev/cosign/sign/v1"
+#define SPDX "https://spdx.dev/Document"
+#define SLSA "https://slsa.dev/provenance/v1"
+#define ATTESTED KEY "      attestations: [{name: sbom, predicateType: spdx}]\n"
+#define CLAIM .present = true
+#define CI_BY(by, from, logged) \
+    CLAIM, .identity = (by), .issuer = (from), .log = (logged), .layout = LAYOUT_BUNDLE, .type = SIGN
+#define GOOD_CI CI_BY(CI, GH, true)
+
+static const struct row rows[] = {
+    {"nothing", KEY, "", {{0}}, {{0}}, false, false, REASON_NO_SIGNATURE,
+     "policy \"p\", authority \"authority-0\": no signature found in r.io/app"},
+    {"good", KEY, "", {{CLAIM}}, {{0}}, true, false, REASON_OK, "policy \"p\", authority \"authority-0\": satisfied"},
+    {"wrong key", KEY, "", {{CLAIM, .key = "ed25519.pub"}}, {{0}}, false, false, REASON_WRONG_KEY, NULL},
+    {"or", TWO, "", {{CLAIM, .key = "ed25519.pub"}}, {{0}}, true, false, REASON_OK,
+     "policy \"p\", authority \"authority-1\": satisfied"},
+    {"hash wanted", "    - key: {path: cosign.pub, hashAlgorithm: sha512}\n", "", {{CLAIM}}, {{0}}, false, false,
+     REASON_WRONG_KEY, NULL},
+    {"hash right", "    - key: {path: cosign.pub, hashAlgorithm: sha512}\n", "", {{CLAIM, .hash = DIGEST_SHA512}}, {{0}},
+     true, false, REASON_OK, NULL},
+    /* findings: the furthest one is told */
+    {"broken", KEY, "", {{0}}, {{REASON_BAD_SIGNATURE, 0, NULL, "not base64"}}, false, false, REASON_BAD_SIGNATURE,
+     "policy \"p\", authority \"authority-0\": not base64"},
+    {"look-up failed", KEY, "", {{0}}, {{REASON_FETCH_FAILED, 0, NULL, "r.io: connection refused"}}, false, false,
+     REASON_FETCH_FAILED, "policy \"p\", authority \"authority-0\": r.io: connection refused"},
+    {"look-up timed out", KEY, "", {{0}}, {{REASON_TIMEOUT, 0, NULL, "r.io: too slow"}}, false, false, REASON_TIMEOUT, NULL},
+    {"look-up failed besides", KEY, "", {{0}},
+     {{REASON_WRONG_KEY, 0, NULL, "signed by another key"}, {REASON_FETCH_FAILED, 0, NULL, "x"}}, false, false,
+     REASON_WRONG_KEY, "policy \"p\", authority \"authority-0\": signed by another key (besides, 1 look-up failed)"},
+    {"look-up failed elsewhere", KEY, "", {{0}}, {{REASON_FETCH_FAILED, 0, "r.io/other", "x"}}, false, false,
+     REASON_NO_SIGNATURE, NULL},
+    {"wrong key beats broken", KEY, "", {{0}},
+     {{REASON_BAD_SIGNATURE, 0, NULL, "broken"}, {REASON_WRONG_KEY, 0, NULL, "other"}}, false, false, REASON_WRONG_KEY, NULL},
+    {"a look-up that failed does not spoil a good signature", KEY, "", {{CLAIM}}, {{REASON_FETCH_FAILED, 0, NULL, "x"}}, true,
+     false, REASON_OK, NULL},
+    /* annotations */
+    {"annotation", PROD, "", {{CLAIM, .annotation_key = "environment", .annotation_value = "production"}}, {{0}}, true,
+     false, REASON_OK, NULL},
+    {"annotation of another value", PROD, "", {{CLAIM, .annotation_key = "environment", .annotation_value = "staging"}},
+     {{0}}, false, false, REASON_ANNOTATION_MISMATCH,
+     "policy \"p\", authority \"authority-0\": signature by key 26a3e1ca0712... carries annotation "
+     "environment=\"staging\", wanted \"production\""},
+    {"annotation absent", PROD, "", {{CLAIM}}, {{0}}, false, false, REASON_ANNOTATION_MISMATCH,
+     "policy \"p\", authority \"authority-0\": signature by key 26a3e1ca0712... carries no annotation environment, wanted "
+     "\"production\""},
+    {"annotation of other case", PROD, "", {{CLAIM, .annotation_key = "Environment", .annotation_value = "production"}},
+     {{0}}, false, false, REASON_ANNOTATION_MISMATCH, NULL},
+    {"annotation value of other case", PROD, "",
+     {{CLAIM, .annotation_key = "environment", .annotation_value = "Production"}}, {{0}}, false, false,
+     REASON_ANNOTATION_MISMATCH, NULL},
+    {"a number is no text", "    - key: {path: cosign.pub}\n      annotations: {build: \"42\"}\n", "",
+     {{CLAIM, .annotation_key = "build", .annotation_value = "42", .annotation_number = true}}, {{0}}, false, false,
+     REASON_ANNOTATION_MISMATCH, NULL},
+    {"extra annotations are ignored", PROD, "",
+     {{CLAIM, .annotation_key = "environment", .annotation_value = "production", .second_key = "x", .second_value = "y"}},
+     {{0}}, true, false, REASON_OK, NULL},
+    {"both on one signature", BOTH, "",
+     {{CLAIM, .annotation_key = "environment", .annotation_value = "production", .second_key = "repo", .second_value = "a/b"}},
+     {{0}}, true, false, REASON_OK, NULL},
+    {"one on each of two signatures", BOTH, "",
+     {{CLAIM, .annotation_key = "environment", .annotation_value = "production"},
+      {CLAIM, .annotation_key = "repo", .annotation_value = "a/b"}},
+     {{0}}, false, false, REASON_ANNOTATION_MISMATCH, NULL},
+    {"right annotations by the wrong key", PROD, "",
+     {{CLAIM, .key = "ed25519.pub", .annotation_key = "environment", .annotation_value = "production"}}, {{0}}, false, false,
+     REASON_WRONG_KEY, NULL},
+    {"annotations in a bundle", PROD, "",
+     {{CLAIM, .layout = LAYOUT_BUNDLE, .type = SIGN, .annotation_key = "environment", .annotation_value = "production"}},
+     {{0}}, true, false, REASON_OK, NULL},
+    {"mismatch is told before wrong key", PROD, "", {{CLAIM, .key = "ed25519.pub"}, {CLAIM}}, {{0}}, false, false,
+     REASON_ANNOTATION_MISMATCH, NULL},
+    /* static */
+    {"static pass", "    - static: {action: pass}\n", "", {{0}}, {{0}}, true, false, REASON_STATIC_PASS,
+     "policy \"p\", authority \"authority-0\": passes without a signature (static: pass)"},
+    {"static fail", "    - static: {action: fail, message: \"not here\"}\n", "", {{CLAIM}}, {{0}}, false, false,
+     REASON_STATIC_FAIL, "policy \"p\", authority \"authority-0\": not here"},
+    {"static pass or key, signed", "    - static: {action: pass}\n" KEY, "", {{CLAIM}}, {{0}}, true, false, REASON_OK, NULL},
+    {"static pass or key, unsigned", "    - static: {action: pass}\n" KEY, "", {{0}}, {{0}}, true, false, REASON_STATIC_PASS,
+     NULL},
+    {"static fail or key", "    - static: {action: fail}\n" KEY, "", {{CLAIM}}, {{0}}, true, false, REASON_OK, NULL},
+    /* source */
+    {"source", KEY "      source: [{oci: s.io/sigs}]\n", "", {{CLAIM, .repository = "s.io/sigs"}}, {{0}}, true, false,
+     REASON_OK, NULL},
+    {"source, found beside the image", KEY "      source: [{oci: s.io/sigs}]\n", "", {{CLAIM}}, {{0}}, false, false,
+     REASON_NO_SIGNATURE, "policy \"p\", authority \"authority-0\": no signature found in s.io/sigs"},
+    {"prefix", KEY "      source: [{tagPrefix: x}]\n", "", {{CLAIM, .prefix = "x"}}, {{0}}, true, false, REASON_OK, NULL},
+    {"prefix, found without", KEY "      source: [{tagPrefix: x}]\n", "", {{CLAIM}}, {{0}}, false, false,
+     REASON_NO_SIGNATURE, NULL},
+    {"prefix says nothing about referrers", KEY "      source: [{tagPrefix: x}]\n", "",
+     {{CLAIM, .layout = LAYOUT_BUNDLE, .type = SIGN}}, {{0}}, true, false, REASON_OK, NULL},
+    /* layouts and types: trap 6, CVE-2022-35930 */
+    {"bundle wanted", KEY "      signatureFormat: bundle\n", "", {{CLAIM}}, {{0}}, false, false, REASON_NO_SIGNATURE, NULL},
+    {"legacy wanted", KEY "      signatureFormat: legacy\n", "", {{CLAIM, .layout = LAYOUT_BUNDLE, .type = SIGN}}, {{0}},
+     false, false, REASON_NO_SIGNATURE, NULL},
+    {"an attestation is no signature", KEY, "",
+     {{CLAIM, .kind = CLAIM_ATTESTATION, .layout = LAYOUT_BUNDLE, .type = SPDX}}, {{0}}, false, false, REASON_NO_SIGNATURE, NULL},
+    {"a bundle of another type called signature is none", KEY, "", {{CLAIM, .layout = LAYOUT_BUNDLE, .type = SPDX}}, {{0}},
+     false, false, REASON_NO_SIGNATURE, NULL},
+    {"attested", ATTESTED, "", {{CLAIM, .kind = CLAIM_ATTESTATION, .type = SPDX}}, {{0}}, true, false, REASON_OK, NULL},
+    {"attested with another type", ATTESTED, "", {{CLAIM, .kind = CLAIM_ATTESTATION, .type = SLSA}}, {{0}}, false, false,
+     REASON_NO_ATTESTATION,
+     "policy \"p\", authority \"authority-0\": no attestation of type https://spdx.dev/Document found in r.io/app"},
+    {"attested by another key", ATTESTED, "", {{CLAIM, .key = "ed25519.pub", .kind = CLAIM_ATTESTATION, .type = SPDX}},
+     {{0}}, false, false, REASON_WRONG_KEY, NULL},
+    {"a signature is no attestation", ATTESTED, "", {{CLAIM}}, {{0}}, false, false, REASON_NO_ATTESTATION, NULL},
+    {"each listed attestation", KEY "      attestations: [{name: a, predicateType: spdx}, {name: b, predicateType: slsaprovenance1}]\n",
+     "", {{CLAIM, .kind = CLAIM_ATTESTATION, .type = SPDX}}, {{0}}, false, false, REASON_NO_ATTESTATION, NULL},
+    {"each listed attestation, in any order",
+     KEY "      attestations: [{name: a, predicateType: spdx}, {name: b, predicateType: slsaprovenance1}]\n", "",
+     {{CLAIM, .kind = CLAIM_ATTESTATION, .type = SLSA}, {CLAIM, .kind = CLAIM_ATTESTATION, .type = SPDX}}, {{0}}, true, false,
+     REASON_OK, NULL},
+    {"one good attestation of a type is enough", ATTESTED, "",
+     {{CLAIM, .key = "ed25519.pub", .kind = CLAIM_ATTESTATION, .type = SPDX}, {CLAIM, .kind = CLAIM_ATTESTATION, .type = SPDX}},
+     {{0}}, true, false, REASON_OK, NULL},
+    {"attested, and not signed", ATTESTED "      pullguard: {signedAndAttested: true}\n", "",
+     {{CLAIM, .kind = CLAIM_ATTESTATION, .type = SPDX}}, {{0}}, false, false, REASON_NO_SIGNATURE, NULL},
+    {"signed, and not attested", ATTESTED "      pullguard: {signedAndAttested: true}\n", "", {{CLAIM}}, {{0}}, false, false,
+     REASON_NO_ATTESTATION, NULL},
+    {"signed and attested", ATTESTED "      pullguard: {signedAndAttested: true}\n", "",
+     {{CLAIM}, {CLAIM, .kind = CLAIM_ATTESTATION, .type = SPDX}}, {{0}}, true, false, REASON_OK, NULL},
+    /* keyless */
+    {"keyless", KEYLESS, "", {{GOOD_CI}}, {{0}}, true, false, REASON_OK, NULL},
+    {"keyless by a key", KEYLESS, "", {{CLAIM}}, {{0}}, false, false, REASON_WRONG_IDENTITY, NULL},
+    {"key wanted, certificate found", KEY, "", {{GOOD_CI}}, {{0}}, false, false, REASON_WRONG_KEY, NULL},
+    {"keyless, other identity", KEYLESS, "", {{CI_BY("https://github.com/evil/b", GH, true)}}, {{0}}, false, false,
+     REASON_WRONG_IDENTITY,
+     "policy \"p\", authority \"authority-0\": signed by \"https://github.com/evil/b\" from issuer \"" GH
+     "\", wanted subject \"" CI "\" from issuer \"" GH "\""},
+    {"keyless, other issuer", KEYLESS, "", {{CI_BY(CI, "https://evil.example.com", true)}}, {{0}}, false, false,
+     REASON_WRONG_IDENTITY, NULL},
+    {"keyless, no issuer", KEYLESS, "", {{CI_BY(CI, NULL, true)}}, {{0}}, false, false, REASON_WRONG_IDENTITY, NULL},
+    {"keyless, regular expression", "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: github, subjectRegExp: "
+                                    "\"^https://github.com/a/\"}]}\n", "", {{GOOD_CI}}, {{0}}, true, false, REASON_OK, NULL},
+    {"keyless, chain", KEYLESS, "", {{GOOD_CI, .chain_bad = true}}, {{0}}, false, false, REASON_UNTRUSTED_CHAIN, NULL},
+    {"keyless, other root", KEYLESS, "", {{GOOD_CI, .root = 1}}, {{0}}, false, false, REASON_UNTRUSTED_CHAIN, NULL},
+    {"keyless, SCT", KEYLESS, "", {{GOOD_CI, .sct_bad = true}}, {{0}}, false, false, REASON_UNTRUSTED_CHAIN, NULL},
+    {"keyless, SCT ignored", "    - keyless: {trustRootRef: mock, insecureIgnoreSCT: true, identities: [{issuerRegExp: ., "
+                             "subjectRegExp: .}]}\n", "", {{GOOD_CI, .sct_bad = true}}, {{0}}, true, false, REASON_OK, NULL},
+    {"keyless, not logged", KEYLESS, "", {{CI_BY(CI, GH, false)}}, {{0}}, false, false, REASON_NO_LOG_ENTRY, NULL},
+    {"keyless, log ignored", KEYLESS "      pullguard: {insecureIgnoreTlog: true}\n", "", {{CI_BY(CI, GH, false)}}, {{0}},
+     true, false, REASON_OK, NULL},
+    {"keyless, timestamp instead of log", KEYLESS "      rfc3161timestamp: {trustRootRef: mock}\n", "",
+     {{CI_BY(CI, GH, false), .tsa = true}}, {{0}}, true, false, REASON_OK, NULL},
+    {"keyless, timestamp wanted", KEYLESS "      rfc3161timestamp: {trustRootRef: mock}\n", "", {{GOOD_CI}}, {{0}}, false,
+     false, REASON_NO_TIMESTAMP, NULL},
+    {"keyless, both wanted", KEYLESS "      rfc3161timestamp: {trustRootRef: mock}\n      ctlog: {trustRootRef: mock}\n", "",
+     {{CI_BY(CI, GH, false), .tsa = true}}, {{0}}, false, false, REASON_NO_LOG_ENTRY, NULL},
+    /* proofs for keys */
+    {"ctlog wants an entry", KEY "      ctlog: {trustRootRef: mock}\n", "", {{CLAIM}}, {{0}}, false, false,
+     REASON_NO_LOG_ENTRY, NULL},
+    {"ctlog satisfied", KEY "      ctlog: {trustRootRef: mock}\n", "", {{CLAIM, .log = true}}, {{0}}, true, false, REASON_OK, NULL},
+    {"ctlog of another root", KEY "      ctlog: {trustRootRef: mock}\n", "", {{CLAIM, .log = true, .root = 1}}, {{0}}, false,
+     false, REASON_NO_LOG_ENTRY, NULL},
+    {"timestamp wanted", KEY "      rfc3161timestamp: {trustRootRef: mock}\n", "", {{CLAIM, .log = true}}, {{0}}, false, false,
+     REASON_NO_TIMESTAMP, NULL},
+    {"timestamp satisfied", KEY "      rfc3161timestamp: {trustRootRef: mock}\n", "", {{CLAIM, .tsa = true}}, {{0}}, true,
+     false, REASON_OK, NULL},
+    /* maxAge */
+    {"young enough", KEY "      ctlog: {trustRootRef: mock}\n      pullguard: {maxAge: 30d}\n", "",
+     {{CLAIM, .log = true, .age = 30 * DAY}}, {{0}}, true, false, REASON_OK, NULL},
+    {"a second too old", KEY "      ctlog: {trustRootRef: mock}\n      pullguard: {maxAge: 30d}\n", "",
+     {{CLAIM, .log = true, .age = 30 * DAY + 1}}, {{0}}, false, false, REASON_EXPIRED, NULL},
+    {"from the future", KEY "      ctlog: {trustRootRef: mock}\n      pullguard: {maxAge: 30d}\n", "",
+     {{CLAIM, .log = true, .age = -301}}, {{0}}, false, false, REASON_EXPIRED, NULL},
+    {"the earliest time counts", KEYLESS "      pullguard: {maxAge: 30d}\n", "",
+     {{GOOD_CI, .tsa = true, .age = 31 * DAY, .tsa_age = DAY}}, {{0}}, false, false, REASON_EXPIRED, NULL},
+    {"the earliest time counts, whichever kind", KEYLESS "      pullguard: {maxAge: 30d}\n", "",
+     {{GOOD_CI, .tsa = true, .age = DAY, .tsa_age = 31 * DAY}}, {{0}}, false, false, REASON_EXPIRED, NULL},
+    {"a timestamp is no time for an authority that names only a log",
+     KEY "      ctlog: {trustRootRef: mock}\n      pullguard: {maxAge: 30d}\n", "",
+     {{CLAIM, .log = true, .tsa = true, .age = DAY, .tsa_age = 31 * DAY}}, {{0}}, true, false, REASON_OK, NULL},
+    /* validity */
+    {"not after, no trusted time: now counts", KEY "      pullguard: {notAfter: \"2026-11-23T17:59:59Z\"}\n", "",
+     {{CLAIM, .log = true, .age = DAY}}, {{0}}, false, false, REASON_EXPIRED, NULL},
+    {"not after, last second", KEY "      pullguard: {notAfter: \"2026-11-23T18:00:00Z\"}\n", "", {{CLAIM}}, {{0}}, true,
+     false, REASON_OK, NULL},
+    {"not before", KEY "      pullguard: {notBefore: \"2026-11-23T18:00:01Z\"}\n", "", {{CLAIM}}, {{0}}, false, false,
+     REASON_EXPIRED, NULL},
+    {"retired key, signed while it was valid",
+     KEY "      ctlog: {trustRootRef: mock}\n      pullguard: {notAfter: \"2026-11-01T00:00:00Z\"}\n", "",
+     {{CLAIM, .log = true, .age = 30 * DAY}}, {{0}}, true, false, REASON_OK, NULL},
+    {"retired key, signed later",
+     KEY "      ctlog: {trustRootRef: mock}\n      pullguard: {notAfter: \"2026-11-01T00:00:00Z\"}\n", "",
+     {{CLAIM, .log = true, .age = 10 * DAY}}, {{0}}, false, false, REASON_EXPIRED, NULL},
+    /* identity: the signed docker-reference */
+    {"reference any", KEY, "", {{CLAIM, .reference = "other.io/app"}}, {{0}}, true, false, REASON_OK, NULL},
+    {"reference repository", KEY "      pullguard: {identity: repository}\n", "", {{CLAIM, .reference = "r.io/app"}}, {{0}},
+     true, false, REASON_OK, NULL},
+    {"reference of another repository", KEY "      pullguard: {identity: repository}\n", "",
+     {{CLAIM, .reference = "r.io/other"}}, {{0}}, false, false, REASON_IDENTITY_MISMATCH,
+     "policy \"p\", authority \"authority-0\": the signature is for \"r.io/other\", wanted r.io/app"},
+    {"reference absent", KEY "      pullguard: {identity: repository}\n", "",
+     {{CLAIM, .layout = LAYOUT_BUNDLE, .type = SIGN}}, {{0}}, false, false, REASON_IDENTITY_MISMATCH, NULL},
+    {"reference exact", KEY "      pullguard: {identity: exact}\n", "", {{CLAIM, .reference = "r.io/app:v1"}}, {{0}}, true,
+     false, REASON_OK, NULL},
+    {"reference exact, other tag", KEY "      pullguard: {identity: exact}\n", "", {{CLAIM, .reference = "r.io/app:v2"}},
+     {{0}}, false, false, REASON_IDENTITY_MISMATCH, NULL},
+    {"reference exact, repository only", KEY "      pullguard: {identity: exact}\n", "", {{CLAIM, .reference = "r.io/app"}},
+     {{0}}, false, false, REASON_IDENTITY_MISMATCH, NULL},
+    {"reference exact by digest", KEY "      pullguard: {identity: exact}\n", "",
+     {{CLAIM, .reference = "r.io/app@" TEST_DIGEST}}, {{0}}, true, false, REASON_OK, NULL},
+    /* threshold: distinct keys (trap 10) */
+#define TWO_OF_THREE KEY "      pullguard:\n        keys: [{name: b, path: ed25519.pub}, {name: c, path: secp384r1.pub}]\n        threshold: 2\n"
+    {"one of two wanted", TWO_OF_THREE, "", {{CLAIM}}, {{0}}, false, false, REASON_THRESHOLD,
+     "policy \"p\", authority \"authority-0\": signed by 1 of 2 distinct signers wanted"},
+    {"one key twice is one", TWO_OF_THREE, "", {{CLAIM}, {CLAIM}}, {{0}}, false, false, REASON_THRESHOLD, NULL},
+    {"two keys", TWO_OF_THREE, "", {{CLAIM}, {CLAIM, .key = "secp384r1.pub"}}, {{0}}, true, false, REASON_OK, NULL},
+    {"two keys, one foreign", TWO_OF_THREE, "", {{CLAIM}, {CLAIM, .key = "rsa2048.pub"}}, {{0}}, false, false,
+     REASON_THRESHOLD, NULL},
+    {"required missing", TWO_OF_THREE "        required: [b]\n", "", {{CLAIM}, {CLAIM, .key = "secp384r1.pub"}}, {{0}}, false,
+     false, REASON_THRESHOLD, "policy \"p\", authority \"authority-0\": not signed by \"b\", who is required"},
+    {"required present", TWO_OF_THREE "        required: [b]\n", "", {{CLAIM}, {CLAIM, .key = "ed25519.pub"}}, {{0}}, true,
+     false, REASON_OK, NULL},
+    {"one identity that fits two entries is one",
+     "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: ., subjectRegExp: .}, {issuerRegExp: ., subjectRegExp: "
+     "github}]}\n      pullguard: {threshold: 2}\n", "", {{GOOD_CI}, {GOOD_CI}}, {{0}}, false, false, REASON_THRESHOLD, NULL},
+    {"two identities that fit one entry are one",
+     "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: ., subjectRegExp: github}, {issuer: x, subject: y}]}\n"
+     "      pullguard: {threshold: 2}\n", "", {{GOOD_CI}, {CI_BY("https://github.com/a/c", GH, true)}}, {{0}}, false,
+     false, REASON_THRESHOLD, NULL},
+    {"spec threshold, one key in two authorities", KEY "    - name: again\n      key: {path: cosign.pub}\n",
+     "  pullguard: {threshold: 2}\n", {{CLAIM}}, {{0}}, false, false, REASON_THRESHOLD, NULL},
+    {"spec threshold", TWO, "  pullguard: {threshold: 2}\n", {{CLAIM}, {CLAIM, .key = "ed25519.pub"}}, {{0}}, true, false,
+     REASON_OK, NULL},
+    {"spec threshold, one of two", TWO, "  pullguard: {threshold: 2}\n", {{CLAIM}}, {{0}}, false, false, REASON_THRESHOLD, NULL},
+    {"spec required", TWO, "  pullguard: {required: [authority-1]}\n", {{CLAIM}}, {{0}}, false, false, REASON_THRESHOLD,
+     "policy \"p\", authority \"authority-1\": not satisfied, and the policy requires it"},
+    {"static pass is no signer", "    - name: s\n      static: {action: pass}\n" TWO, "  pullguard: {threshold: 2}\n",
+     {{CLAIM}}, {{0}}, false, false, REASON_THRESHOLD, NULL},
+    /* revocation */
+    {"revoked digest", KEY, "  pullguard: {revoked: {digests: [\"" TEST_DIGEST "\"]}}\n", {{CLAIM}}, {{0}}, false, false,
+     REASON_REVOKED, "policy \"p\": the image " TEST_DIGEST " is revoked"},
+    {"revoked digest in warn mode", KEY, "  mode: warn\n  pullguard: {revoked: {digests: [\"" TEST_DIGEST "\"]}}\n",
+     {{CLAIM}}, {{0}}, false, false, REASON_REVOKED, NULL},
+    {"revoked digest, static pass", "    - static: {action: pass}\n",
+     "  pullguard: {revoked: {digests: [\"" TEST_DIGEST "\"]}}\n", {{0}}, {{0}}, false, false, REASON_REVOKED, NULL},
+    {"revoked certificate", KEYLESS, "  pullguard: {revoked: {certificates: [\"0A:BC:1\"]}}\n",
+     {{GOOD_CI, .serial = "abc1"}}, {{0}}, false, false, REASON_REVOKED, NULL},
+    {"another certificate is revoked", KEYLESS, "  pullguard: {revoked: {certificates: [\"0A:BC:2\"]}}\n",
+     {{GOOD_CI, .serial = "abc1"}}, {{0}}, true, false, REASON_OK, NULL},
+    /* warn mode */
+    {"warn", KEY, "  mode: warn\n", {{0}}, {{0}}, true, true, REASON_WARN_MODE,
+     "policy \"p\", authority \"authority-0\": no signature found in r.io/app"},
+    {"warn, satisfied", KEY, "  mode: warn\n", {{CLAIM}}, {{0}}, true, false, REASON_OK, NULL},
+};
+
+static char *document(const char *name, const char *glob, const char *spec, const char *authority)
+{
+    return mem_printf("apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: %s}\nspec:\n"
+                      "%s  images: [{glob: \"%s\"}]\n  authorities:\n%s", name, spec, glob, authority);
+}
+
+START_TEST(decides)
+{
+    const struct row *row = &rows[_i];
+    char *yaml = document("p", "r.io/**", row->spec, row->authority);
+    struct policy_set *set = test_load(yaml);
+    struct policy_image image = test_image("r.io", "app", "v1");
+    struct claims claims = make_claims(row);
+    struct test_outcome out = test_decide(set, &image, &claims, NO_MATCH_DENY);
+
+    ck_assert_msg(out.satisfied == row->satisfied, "%s: %s", row->name, out.message);
+    ck_assert_msg(out.warned == row->warned, "%s: warned", row->name);
+    ck_assert_msg(out.reason == row->reason, "%s: %s (%s)", row->name, reason_name(out.reason), out.message);
+    if (row->message != NULL)
+        ck_assert_str_eq(out.message, row->message);
+    mem_free(out.report);
+    free_claims(&claims);
+    policy_set_free(set);
+    mem_free(yaml);
+}
+END_TEST
+
+/* A revoked key holds for every policy on the node, also for those that do not say so. */
+START_TEST(a_revoked_key_is_revoked_everywhere)
+{
+    char *spec = mem_printf("  pullguard: {revoked: {keys: [\"%s\"]}}\n", test_fingerprint("cosign.pub"));
+    char *first = document("a", "r.io/**", "", TWO), *second = document("b", "other.io/**", spec, KEY);
+    char *both = mem_printf("%s---\n%s", first, second);
+    struct policy_set *set = test_load(both);
+    struct policy_image image = test_image("r.io", "app", "v1");
+    struct row row = {.claims = {{CLAIM}}};
+    struct claims claims = make_claims(&row);
+    struct test_outcome out = test_decide(set, &image, &claims, NO_MATCH_DENY);
+
+    ck_assert(!out.satisfied);
+    ck_assert_int_eq(out.reason, REASON_REVOKED);
+    mem_free(out.report);
+    free_claims(&claims);
+    /* A good signature by another key of the policy still counts. */
+    row.claims[1] = (struct made){CLAIM, .key = "ed25519.pub"};
+    claims = make_claims(&row);
+    out = test_decide(set, &image, &claims, NO_MATCH_DENY);
+    ck_assert(out.satisfied);
+    mem_free(out.report);
+    free_claims(&claims);
+    policy_set_free(set);
+    mem_free(spec);
+    mem_free(first);
+    mem_free(second);
+    mem_free(both);
+}
+END_TEST
+
+/* AND over the policies that match: also one in warn mode beside one that enforces. */
+START_TEST(every_matching_policy_must_be_satisfied)
+{
+    static const struct {
+        const char *second_glob, *second_spec, *second_authority;
+        bool satisfied, warned;
+        enum reason reason;
+        const char *policy;
+    } table[] = {
+        {"r.io/**", "", "    - key: {path: ed25519.pub}\n", false, false, REASON_WRONG_KEY, "b"},
+        {"other.io/**", "", "    - key: {path: ed25519.pub}\n", true, false, REASON_OK, "a"},
+        {"r.io/**", "  mode: warn\n", "    - key: {path: ed25519.pub}\n", true, true, REASON_WARN_MODE, "b"},
+        {"r.io/**", "", "    - static: {action: pass}\n", true, false, REASON_OK, "a"},
+        {"r.io/**", "", "    - static: {action: fail}\n", false, false, REASON_STATIC_FAIL, "b"},
+        {"r.io/**", "", KEY, true, false, REASON_OK, "a"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char *first = document("a", "r.io/**", "", KEY);
+        char *second = document("b", table[i].second_glob, table[i].second_spec, table[i].second_authority);
+        char *both = mem_printf("%s---\n%s", first, second);
+        struct policy_set *set = test_load(both);
+        struct policy_image image = test_image("r.io", "app", "v1");
+        struct row row = {.claims = {{CLAIM}}};
+        struct claims claims = make_claims(&row);
+        struct test_outcome out = test_decide(set, &image, &claims, NO_MATCH_DENY);
+
+        ck_assert_msg(out.satisfied == table[i].satisfied, "%zu: %s", i, out.message);
+        ck_assert_int_eq(out.warned, table[i].warned);
+        ck_assert_int_eq(out.reason, table[i].reason);
+        ck_assert_str_eq(out.policy, table[i].policy);
+        mem_free(out.report);
+        free_claims(&claims);
+        policy_set_free(set);
+        mem_free(first);
+        mem_free(second);
+        mem_free(both);
+    }
+}
+END_TEST
+
+START_TEST(no_match_is_what_the_settings_say)
+{
+    static const struct {
+        enum no_match setting;
+        bool satisfied, warned;
+        enum reason reason;
+    } table[] = {{NO_MATCH_DENY, false, false, REASON_NO_MATCH},
+                 {NO_MATCH_WARN, true, true, REASON_NO_MATCH_ALLOWED},
+                 {NO_MATCH_ALLOW, true, false, REASON_NO_MATCH_ALLOWED}};
+    char *yaml = document("p", "r.io/app:*", "", KEY);
+    struct policy_set *set = test_load(yaml), *empty = policy_set_new();
+    struct policy_image image = test_image("q.io", "app", "v1");
+    struct claims claims = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct test_outcome out = test_decide(set, &image, &claims, table[i].setting);
+
+        ck_assert_int_eq(out.satisfied, table[i].satisfied);
+        ck_assert_int_eq(out.warned, table[i].warned);
+        ck_assert_int_eq(out.reason, table[i].reason);
+        ck_assert_str_eq(out.message, "no policy matches q.io/app:v1");
+        mem_free(out.report);
+        out = test_decide(empty, &image, &claims, table[i].setting);
+        ck_assert_int_eq(out.satisfied, table[i].satisfied);
+        mem_free(out.report);
+    }
+    image = test_image("r.io", "app", NULL);
+    {
+        struct test_outcome out = test_decide(set, &image, &claims, NO_MATCH_DENY);
+
+        ck_assert_str_eq(out.message, "no policy matches r.io/app; glob \"r.io/app:*\" of policy \"p\" wants a tag, and this "
+                                      "pull has none");
+        mem_free(out.report);
+    }
+    policy_set_free(set);
+    policy_set_free(empty);
+    mem_free(yaml);
+}
+END_TEST
+
+/* policy_set_fingerprint, needs->roots order: claims number their roots by needs. */
+START_TEST(roots_are_numbered_by_the_needs)
+{
+    char *first = document("a", "other.io/**", "", "    - keyless: {trustRootRef: second, identities: [{issuer: i, subject: s}]}\n");
+    char *second = document("b", "r.io/**", "", KEYLESS);
+    char *both = mem_printf("%s---\n%s", first, second);
+    struct policy_set *set = test_load(both);
+    struct policy_image image = test_image("r.io", "app", "v1");
+    struct row row = {.claims = {{GOOD_CI}}}; /* root 0 = "mock", though it is number 1 of the set */
+    struct claims claims = make_claims(&row);
+    struct test_outcome out = test_decide(set, &image, &claims, NO_MATCH_DENY);
+
+    ck_assert_msg(out.satisfied, "%s", out.message);
+    ck_assert_str_eq(out.key_id, GH " " CI);
+    mem_free(out.report);
+    free_claims(&claims);
+    policy_set_free(set);
+    mem_free(first);
+    mem_free(second);
+    mem_free(both);
+}
+END_TEST
+
+START_TEST(the_report_tells_everything)
+{
+    char *yaml = document("p", "r.io/**", "", TWO);
+    struct policy_set *set = test_load(yaml);
+    struct policy_image image = test_image("r.io", "app", "v1");
+    struct row row = {.claims = {{CLAIM, .annotation_key = "a\"", .annotation_value = "b"}, {GOOD_CI}},
+                      .findings = {{REASON_MALFORMED, 0, NULL, "odd"}}};
+    struct claims claims = make_claims(&row);
+    struct test_outcome out = test_decide(set, &image, &claims, NO_MATCH_DENY);
+    struct tree *tree = NULL;
+    struct error err = ERROR_INIT;
+    const struct node *root, *policy, *authority;
+
+    ck_assert_msg(json_parse(span_str(out.report), "report", TREE_DEFAULT, &tree, &err), "%s: %s", err.text, out.report);
+    root = tree_root(tree);
+    ck_assert(node_str_is(node_get(node_get(root, "image"), "name"), "r.io/app"));
+    ck_assert(node_str_is(node_get(root, "reason"), "ok"));
+    policy = node_at(node_get(root, "policies"), 0);
+    ck_assert(node_str_is(node_get(policy, "glob"), "r.io/**"));
+    ck_assert_uint_eq(node_get(policy, "authorities")->count, 2);
+    authority = node_at(node_get(policy, "authorities"), 1);
+    ck_assert(node_str_is(node_get(authority, "reason"), "wrong_key"));
+    ck_assert_uint_eq(node_get(authority, "claims")->count, 2);
+    ck_assert_uint_eq(node_get(root, "claims")->count, 2);
+    ck_assert(node_str_is(node_get(node_at(node_get(root, "claims"), 0), "payload"), "e30="));
+    ck_assert(node_str_is(node_get(node_get(node_at(node_get(root, "claims"), 0), "annotations"), "a\""), "b"));
+    ck_assert(node_str_is(node_get(node_get(node_at(node_get(root, "claims"), 1), "signer"), "identity"), CI));
+    ck_assert(node_str_is(node_get(node_at(node_get(root, "findings"), 0), "message"), "odd"));
+    tree_free(tree);
+    mem_free(out.report);
+    free_claims(&claims);
+    policy_set_free(set);
+    mem_free(yaml);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("policy_decide");
+    TCase *tcase = tcase_create("decide");
+
+    tcase_add_loop_test(tcase, decides, 0, ARRAY_LEN(rows));
+    tcase_add_test(tcase, a_revoked_key_is_revoked_everywhere);
+    tcase_add_test(tcase, every_matching_policy_must_be_satisfied);
+    tcase_add_test(tcase, no_match_is_what_the_settings_say);
+    tcase_add_test(tcase, roots_are_numbered_by_the_needs);
+    tcase_add_test(tcase, the_report_tells_everything);
+    suite_add_tcase(suite, tcase);
+    return run_suite(suite);
+}
