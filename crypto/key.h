@@ -61,4 +61,11 @@ struct sig_scheme {
 bool pubkey_verify(const struct pubkey *key, const struct sig_scheme *scheme, struct span message, struct span sig,
                    struct error *err) MUST_CHECK;
 
+/*
+ * The same where only the message's digest is known. ECDSA and RSA: digest->alg must be a hash that the scheme counts;
+ * Ed25519: SHA-512, which is Ed25519ph (pure Ed25519 needs the message). Else UNSUPPORTED.
+ */
+bool pubkey_verify_digest(const struct pubkey *key, const struct sig_scheme *scheme, const struct digest *digest,
+                          struct span sig, struct error *err) MUST_CHECK;
+
 #endif

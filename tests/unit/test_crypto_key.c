@@ -325,6 +325,65 @@ START_TEST(ed25519ph_rfc8032)
 }
 END_TEST
 
+/* From the digest alone: every scheme case again, with each of the three hashes; never more is accepted than from the
+ * message, and all that is prehashed is. */
+START_TEST(digests_decide_alike)
+{
+    static const enum digest_alg hashes[] = {DIGEST_SHA256, DIGEST_SHA384, DIGEST_SHA512};
+    char path[128];
+    struct buf sig CLEANUP(buf_free) = BUF_INIT(0);
+    struct buf message CLEANUP(buf_free) = vector_read("crypto/keys/message");
+    struct pubkey *key CLEANUP(pubkey_freep) = NULL;
+    size_t accepted = 0;
+
+    (void)snprintf(path, sizeof(path), "crypto/keys/%s.pub", scheme_cases[_i].key);
+    key = key_of(path);
+    (void)snprintf(path, sizeof(path), "crypto/keys/%s.sig", scheme_cases[_i].sig);
+    sig = vector_read(path);
+    for (size_t i = 0; i < ARRAY_LEN(hashes); i++) {
+        struct error err = ERROR_INIT;
+        struct digest digest;
+
+        ck_assert(digest_compute(hashes[i], buf_as_span(&message), &digest));
+        if (pubkey_verify_digest(key, &scheme_cases[_i].scheme, &digest, buf_as_span(&sig), &err)) {
+            accepted++;
+            digest.bytes[7] ^= 1;
+            ck_assert(!pubkey_verify_digest(key, &scheme_cases[_i].scheme, &digest, buf_as_span(&sig), &err));
+            ck_assert_int_eq(err.reason, REASON_WRONG_KEY);
+        }
+    }
+    if (pubkey_type(key) == KEY_ED25519)
+        ck_assert_uint_eq(accepted, 0); /* these are pure signatures */
+    else
+        ck_assert_uint_eq(accepted, scheme_cases[_i].reason == REASON_OK ? 1 : 0);
+}
+END_TEST
+
+START_TEST(ed25519ph_digests)
+{
+    struct pubkey *key CLEANUP(pubkey_freep) = key_of("cosign-3.1.1/keys/ed25519.pub");
+    size_t sample = ARRAY_LEN(cosign_cases) - 1;
+    struct buf sig CLEANUP(buf_free) = vector_base64(cosign_cases[sample].sig);
+    struct buf payload CLEANUP(buf_free) = BUF_INIT(0);
+    struct digest digest;
+    struct error err = ERROR_INIT;
+    char path[256];
+
+    (void)snprintf(path, sizeof(path), "cosign-3.1.1/registry/%s", cosign_cases[sample].blob);
+    payload = vector_read(path);
+    ck_assert(digest_compute(DIGEST_SHA512, buf_as_span(&payload), &digest));
+    ck_assert_msg(pubkey_verify_digest(key, &COSIGN, &digest, buf_as_span(&sig), &err), "%s", err.text);
+    for (size_t i = 0; i < sig.len * 8; i++) {
+        sig.ptr[i / 8] ^= (uint8_t)(1u << i % 8);
+        ck_assert(!pubkey_verify_digest(key, &COSIGN, &digest, buf_as_span(&sig), &err));
+        sig.ptr[i / 8] ^= (uint8_t)(1u << i % 8);
+    }
+    ck_assert(digest_compute(DIGEST_SHA256, buf_as_span(&payload), &digest));
+    ck_assert(!pubkey_verify_digest(key, &COSIGN, &digest, buf_as_span(&sig), &err));
+    ck_assert_int_eq(err.reason, REASON_UNSUPPORTED);
+}
+END_TEST
+
 /* Points of small order, or not on the curve, are no keys. */
 START_TEST(ed25519_weak_points)
 {
@@ -371,6 +430,8 @@ int main(void)
     tcase_add_test(cases, junk_is_not_raw);
     tcase_add_loop_test(cases, damaged_signatures, 0, 5);
     tcase_add_test(cases, ed25519ph_rfc8032);
+    tcase_add_loop_test(cases, digests_decide_alike, 0, ARRAY_LEN(scheme_cases));
+    tcase_add_test(cases, ed25519ph_digests);
     tcase_add_loop_test(cases, ed25519_weak_points, 0, 5);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
