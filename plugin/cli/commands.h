@@ -10,6 +10,11 @@ extern const struct command command_check;
 extern const struct command command_policy_lint;
 extern const struct command command_policy_explain;
 extern const struct command command_doctor;
+extern const struct command command_enable;
+extern const struct command command_disable;
+extern const struct command command_status;
+extern const struct command command_node_key_show;
+extern const struct command command_node_key_rotate;
 extern const struct command command_version;
 
 #endif

@@ -51,47 +51,61 @@ static bool image_of(const struct ref *ref, const char *digest, struct policy_im
     return true;
 }
 
-static void print_texts(const struct node *list, const char *label)
+static const struct node *first_of(const struct node *map, const char *name)
 {
-    for (const struct node *item = node_is(list, NODE_LIST) ? list->child : NULL; item != NULL; item = item->next) {
-        printf("      %s ", label);
-        if (node_is(item, NODE_MAP)) {
-            say_clean(stdout, report_text(item, "name"), 200);
-            fputs("  ", stdout);
-            say_clean(stdout, report_text(item, "summary"), 600);
-        } else {
-            say_clean(stdout, item->text, 600);
-        }
-        fputc('\n', stdout);
+    const struct node *list = node_get(map, name);
+
+    return list != NULL && (node_is(list, NODE_LIST) || node_is(list, NODE_MAP)) ? list->child : NULL;
+}
+
+static void print_field(const char *label, struct span text)
+{
+    if (text.len == 0)
+        return;
+    fputs(label, stdout);
+    say_clean(stdout, text, 600);
+}
+
+static void print_authority(const struct node *authority)
+{
+    print_field("      authority ", report_text(authority, "name"));
+    print_field(": ", report_text(authority, "kind"));
+    print_field(" ", report_text(authority, "action"));
+    for (const struct node *one = first_of(authority, "keys"); one != NULL; one = one->next)
+        print_field("\n        key ", one->text);
+    for (const struct node *one = first_of(authority, "identities"); one != NULL; one = one->next) {
+        print_field("\n        identity ", report_text(one, "subject"));
+        print_field(" by ", report_text(one, "issuer"));
     }
+    for (const struct node *one = first_of(authority, "annotations"); one != NULL; one = one->next) {
+        print_field("\n        annotation ", one->name);
+        print_field("=", one->text);
+    }
+    for (const struct node *one = first_of(authority, "attestations"); one != NULL; one = one->next)
+        print_field("\n        attestation ", one->text);
+    fputc('\n', stdout);
 }
 
 static void print_policy(const struct cli *cli, const struct node *policy)
 {
-    bool matches = node_get(policy, "matches") == NULL || report_flag(policy, "matches");
-    struct span glob = report_text(policy, "glob");
+    bool matches = report_flag(policy, "matches");
 
     fputs("  ", stdout);
     say_coloured(cli, matches ? COLOUR_GOOD : COLOUR_DIM, matches ? "applies" : "no     ");
-    fputs("  ", stdout);
-    say_clean(stdout, report_text(policy, "name"), 200);
-    fputs("  (", stdout);
-    say_clean(stdout, report_text(policy, "file"), 600);
-    fputs(")", stdout);
+    print_field("  ", report_text(policy, "policy"));
+    print_field("  (", report_text(policy, "file"));
+    print_field(":", report_text(policy, "line"));
+    fputc(')', stdout);
     if (node_str_is(node_get(policy, "mode"), "warn"))
         fputs("  [warn mode]", stdout);
+    print_field("  by glob ", report_text(policy, "glob"));
     fputc('\n', stdout);
-    if (glob.len > 0) {
-        fputs("      by glob ", stdout);
-        say_clean(stdout, glob, 600);
-        fputs(" on ", stdout);
-        say_clean(stdout, report_text(policy, "form"), 600);
+    for (const struct node *glob = matches ? NULL : first_of(policy, "globs"); glob != NULL; glob = glob->next) {
+        print_field("      glob ", glob->text);
         fputc('\n', stdout);
     }
-    if (!matches)
-        print_texts(node_get(policy, "globs"), "glob");
-    else
-        print_texts(node_get(policy, "authorities"), "authority");
+    for (const struct node *one = first_of(policy, "authorities"); one != NULL; one = one->next)
+        print_authority(one);
 }
 
 static int print_human(const struct cli *cli, const struct ref *ref, const struct buf *json)
@@ -108,7 +122,7 @@ static int print_human(const struct cli *cli, const struct ref *ref, const struc
     printf("%s is %s%s%s\n", ref->written, ref->name, ref->tag != NULL ? ":" : "", ref->tag != NULL ? ref->tag : "");
     list = tree_root(tree);
     for (const struct node *policy = node_is(list, NODE_LIST) ? list->child : NULL; policy != NULL; policy = policy->next) {
-        any = any || node_get(policy, "matches") == NULL || report_flag(policy, "matches");
+        any = any || report_flag(policy, "matches");
         print_policy(cli, policy);
     }
     if (!any)
@@ -124,7 +138,7 @@ static bool any_matches(const struct buf *json)
     if (!json_parse(buf_as_span(json), "explanation", TREE_NO_PLACES, &tree, &err))
         return false;
     for (const struct node *policy = tree_root(tree)->child; policy != NULL; policy = policy->next)
-        if (node_get(policy, "matches") == NULL || report_flag(policy, "matches"))
+        if (report_flag(policy, "matches"))
             return true;
     return false;
 }

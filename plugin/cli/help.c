@@ -10,21 +10,20 @@ enum { HELP_COLUMN = 34, HELP_WIDTH = 100 };
 /* Prints words so that no line goes beyond HELP_WIDTH; the cursor stands in `column`, later lines start at `indent`. */
 static void print_wrapped(FILE *out, const char *text, int column, int indent)
 {
-    while (*text != '\0') {
-        size_t word = strcspn(text, " ");
+    bool first = true;
 
-        if (column > indent && column + (int)word >= HELP_WIDTH) {
+    while (*text != '\0') {
+        int word = (int)strcspn(text, " ");
+
+        if (!first && column + 1 + word > HELP_WIDTH) {
             fprintf(out, "\n%*s", indent, "");
             column = indent;
+            first = true;
         }
-        fprintf(out, "%.*s", (int)word, text);
-        column += (int)word;
+        column += fprintf(out, "%s%.*s", first ? "" : " ", word, text);
+        first = false;
         text += word;
-        if (*text == ' ') {
-            text++;
-            if (column + 1 < HELP_WIDTH)
-                column += fprintf(out, " ");
-        }
+        text += *text == ' ';
     }
     fprintf(out, "\n");
 }

@@ -14,7 +14,8 @@
 #include "plugin/cli/say.h"
 
 const struct command *const cli_commands[] = {
-    &command_verify, &command_check, &command_policy_lint, &command_policy_explain, &command_doctor, &command_version,
+    &command_verify, &command_check, &command_policy_lint, &command_policy_explain, &command_doctor, &command_enable, &command_disable,
+    &command_status, &command_node_key_show, &command_node_key_rotate, &command_version,
 };
 const size_t cli_command_count = ARRAY_LEN(cli_commands);
 

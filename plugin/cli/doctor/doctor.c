@@ -17,6 +17,7 @@ static const struct area {
     const char *name;
     void (*run)(struct doctor *doctor);
 } areas[] = {
+    { "containerd", doctor_containerd },
     { "install", doctor_install },
     { "policy", doctor_policy },
     { "system", doctor_system },

@@ -120,7 +120,7 @@ static bool applies(const struct policy_set *set, const char *reference, bool *r
         return false;
     *ret = false;
     for (const struct node *one = tree_root(tree)->child; one != NULL; one = one->next)
-        *ret = *ret || node_get(one, "matches") == NULL || report_flag(one, "matches");
+        *ret = *ret || report_flag(one, "matches");
     return true;
 }
 

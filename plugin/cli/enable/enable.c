@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pullguard enable, disable, status: drop-ins only, shown first, undone byte for byte. Restarts nothing. */
+#include "plugin/cli/enable/enable.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/encode.h"
+#include "base/file.h"
+#include "base/json_out.h"
+#include "base/mem.h"
+#include "plugin/cli/commands.h"
+#include "plugin/cli/enable/ledger.h"
+#include "plugin/cli/say.h"
+
+struct enable_values {
+    bool yes;
+    bool dry_run;
+    bool force;
+};
+
+static const struct runtime containerd = {
+    "containerd", plan_containerd,
+    "containerd reads its verifier directory at each pull: nothing to restart. \"pullguard doctor\" tells whether it is really "
+    "asked.",
+    "containerd verifies nothing any more.",
+};
+static const struct runtime crio = {
+    "crio", plan_crio,
+    "systemctl enable --now pullguard-endorser.service && systemctl restart crio, then \"pullguard doctor\".",
+    "systemctl restart crio; then stop pullguard-endorser.service.",
+};
+static const struct runtime podman = {
+    "podman", plan_podman,
+    "systemctl enable --now pullguard-endorser.service, then \"pullguard doctor\". podman, buildah, skopeo and bootc read the "
+    "files at each pull.",
+    "podman pulls as it did before.",
+};
+const struct runtime *const runtimes[] = { &containerd, &crio, &podman };
+const size_t runtime_count = ARRAY_LEN(runtimes);
+
+const struct runtime *runtime_find(const char *name)
+{
+    for (size_t i = 0; i < runtime_count; i++)
+        if (strcmp(runtimes[i]->name, name) == 0)
+            return runtimes[i];
+    return NULL;
+}
+
+static const struct runtime *wanted_runtime(const struct cli *cli, const char *name)
+{
+    const struct runtime *runtime = runtime_find(name);
+    char shown[40];
+
+    if (runtime == NULL)
+        say_error(cli, "%s: containerd, crio or podman is wanted", text_clean(span_str(name), shown, sizeof(shown)));
+    return runtime;
+}
+
+/* The directories above a path that are missing, made and noted. */
+static bool make_parents(const char *root, const char *path, struct ledger *ledger, struct error *err)
+{
+    for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        CLEANUP(mem_freep) char *directory = mem_dup(path, (size_t)(slash - path));
+        CLEANUP(mem_freep) char *full = directory == NULL ? NULL : path_under(root, directory);
+
+        if (full == NULL)
+            return error_oom(err);
+        if (mkdir(full, 0755) == 0) {
+            if (ledger->directory_count == CHANGES_MAX)
+                return error_set(err, REASON_LIMIT, "more than %d directories to make", CHANGES_MAX);
+            ledger->directories[ledger->directory_count++] = TAKE_PTR(directory);
+        } else if (errno != EEXIST) {
+            return error_errno(err, REASON_IO, errno, "%s", full);
+        }
+    }
+    return true;
+}
+
+/* "y" on the terminal. Without one, --yes is needed: nobody is there to look at the diff. */
+static bool agreed(const struct cli *cli, const struct enable_values *values)
+{
+    char answer[8];
+    ssize_t got;
+
+    if (values->yes)
+        return true;
+    if (isatty(STDIN_FILENO) != 1) {
+        say_error(cli, "nothing was changed: --yes is needed where nobody can be asked");
+        return false;
+    }
+    fputs("Change these files? [y/N] ", stdout);
+    fflush(stdout);
+    got = read(STDIN_FILENO, answer, sizeof(answer));
+    return got > 0 && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+static bool apply_all(const struct cli *cli, const struct changes *changes, struct error *err)
+{
+    CLEANUP(ledger_done) struct ledger ledger = { 0 };
+
+    if (!ledger_read(cli->root, changes->runtime, &ledger, err) || !ledger_merge(&ledger, changes, err))
+        return false;
+    for (size_t i = 0; i < changes->count; i++)
+        if (!make_parents(cli->root, changes->items[i].path, &ledger, err))
+            return false;
+    /* First what leads back, then the changes: an interruption leaves a node that disable can restore. */
+    if (!ledger_write(cli->root, changes->runtime, &ledger, err))
+        return false;
+    for (size_t i = 0; i < changes->count; i++) {
+        const struct change *change = &changes->items[i];
+
+        if (!file_state_same(&change->before, &change->wanted) &&
+            !change_apply(cli->root, change->path, &change->wanted, err))
+            return error_wrap(err, "interrupted; \"pullguard disable %s\" undoes what was done", changes->runtime);
+    }
+    return true;
+}
+
+static int enable_run(const struct cli *cli, const void *values_, const struct text_list *args)
+{
+    const struct enable_values *values = values_;
+    const struct runtime *runtime = wanted_runtime(cli, args->items[0]);
+    CLEANUP(changes_done) struct changes changes = { .root = cli->root };
+    struct error err = ERROR_INIT;
+    size_t different;
+
+    if (runtime == NULL)
+        return EXIT_UNDECIDED;
+    changes.runtime = runtime->name;
+    if (!runtime->plan(cli, &changes, &err) || !changes_compare(&changes, &different, &err)) {
+        say_error(cli, "%s", err.text);
+        return EXIT_UNDECIDED;
+    }
+    if (different == 0) {
+        printf("%s is enabled already: nothing to change.\n", runtime->name);
+        return EXIT_YES;
+    }
+    changes_print(cli, &changes);
+    if (values->dry_run)
+        return EXIT_NO;
+    if (!agreed(cli, values))
+        return EXIT_UNDECIDED;
+    if (!apply_all(cli, &changes, &err)) {
+        say_error(cli, "%s", err.text);
+        return EXIT_UNDECIDED;
+    }
+    printf("%s is enabled. Next: %s\n", runtime->name, runtime->after_enable);
+    return EXIT_YES;
+}
+
+/* What somebody changed after us is not thrown away unasked. */
+static bool check_intact(const struct cli *cli, struct ledger *ledger, struct error *err)
+{
+    for (size_t i = 0; i < ledger->count; i++) {
+        bool intact;
+
+        if (!ledger_entry_intact(cli->root, &ledger->entries[i], &intact, err))
+            return false;
+        if (!intact)
+            return error_set(err, REASON_IO, "%s was changed since it was enabled; nothing was restored. Look at it, then use "
+                             "--force", ledger->entries[i].path);
+    }
+    return true;
+}
+
+static bool restore(const struct cli *cli, const struct ledger_entry *entry, struct error *err)
+{
+    CLEANUP(mem_freep) char *full = path_under(cli->root, entry->path);
+
+    if (full == NULL)
+        return error_oom(err);
+    if (!change_apply(cli->root, entry->path, &entry->before, err))
+        return false;
+    if (entry->before.kind == FILE_ABSENT)
+        return true;
+    if (lchown(full, entry->before.uid, entry->before.gid) != 0)
+        return error_errno(err, REASON_IO, errno, "%s", full);
+    return true;
+}
+
+static bool show_restore(const struct cli *cli, const struct ledger *ledger, struct error *err)
+{
+    for (size_t i = ledger->count; i-- > 0;) {
+        CLEANUP(mem_freep) char *full = path_under(cli->root, ledger->entries[i].path);
+        CLEANUP(file_state_done) struct file_state now = { 0 };
+
+        if (full == NULL)
+            return error_oom(err);
+        if (!file_state_read(full, &now, err))
+            return false;
+        if (!file_state_same(&now, &ledger->entries[i].before))
+            diff_print(cli, ledger->entries[i].path, &now, &ledger->entries[i].before);
+    }
+    return true;
+}
+
+static int disable_run(const struct cli *cli, const void *values_, const struct text_list *args)
+{
+    const struct enable_values *values = values_;
+    const struct runtime *runtime = wanted_runtime(cli, args->items[0]);
+    CLEANUP(ledger_done) struct ledger ledger = { 0 };
+    struct error err = ERROR_INIT;
+
+    if (runtime == NULL)
+        return EXIT_UNDECIDED;
+    if (!ledger_read(cli->root, runtime->name, &ledger, &err))
+        goto failed;
+    if (ledger.count == 0) {
+        printf("%s is not enabled: nothing to restore.\n", runtime->name);
+        return EXIT_YES;
+    }
+    if ((!values->force && !check_intact(cli, &ledger, &err)) || !show_restore(cli, &ledger, &err))
+        goto failed;
+    if (values->dry_run)
+        return EXIT_NO;
+    if (!agreed(cli, values))
+        return EXIT_UNDECIDED;
+    for (size_t i = ledger.count; i-- > 0;)
+        if (!restore(cli, &ledger.entries[i], &err))
+            goto failed;
+    if (!ledger_remove(cli->root, runtime->name, &ledger, &err))
+        goto failed;
+    printf("%s is disabled: every file is as it was. Next: %s\n", runtime->name, runtime->after_disable);
+    return EXIT_YES;
+
+failed:
+    say_error(cli, "%s", err.text);
+    return EXIT_UNDECIDED;
+}
+
+static const char *entry_status(const struct cli *cli, const struct ledger_entry *entry)
+{
+    struct error err = ERROR_INIT;
+    bool intact;
+
+    if (!ledger_entry_intact(cli->root, entry, &intact, &err))
+        return "unreadable";
+    return intact ? "in place" : "changed";
+}
+
+/* enabled = every file as written; partly = some are not; disabled = no ledger. */
+static const char *runtime_status(const struct cli *cli, const struct runtime *runtime, struct ledger *ledger,
+                                  struct error *err)
+{
+    if (!ledger_read(cli->root, runtime->name, ledger, err))
+        return NULL;
+    if (ledger->count == 0)
+        return "disabled";
+    for (size_t i = 0; i < ledger->count; i++)
+        if (strcmp(entry_status(cli, &ledger->entries[i]), "in place") != 0)
+            return "partly";
+    return "enabled";
+}
+
+static void print_status(const struct cli *cli, const struct runtime *runtime, const char *status, const struct ledger *ledger)
+{
+    printf("%-11s ", runtime->name);
+    say_coloured(cli, strcmp(status, "enabled") == 0 ? COLOUR_GOOD : strcmp(status, "partly") == 0 ? COLOUR_BAD : COLOUR_DIM,
+                 status);
+    fputc('\n', stdout);
+    for (size_t i = 0; i < ledger->count; i++)
+        printf("  %-9s %s\n", entry_status(cli, &ledger->entries[i]), ledger->entries[i].path);
+}
+
+static void put_status(const struct cli *cli, struct json_out *out, const struct runtime *runtime, const char *status,
+                       const struct ledger *ledger)
+{
+    json_open_map(out, NULL);
+    json_put_str(out, "runtime", runtime->name);
+    json_put_str(out, "status", status);
+    json_open_list(out, "files");
+    for (size_t i = 0; i < ledger->count; i++) {
+        json_open_map(out, NULL);
+        json_put_str(out, "path", ledger->entries[i].path);
+        json_put_str(out, "state", entry_status(cli, &ledger->entries[i]));
+        json_close_map(out);
+    }
+    json_close_list(out);
+    json_close_map(out);
+}
+
+static int status_run(const struct cli *cli, const void *values_ UNUSED, const struct text_list *args)
+{
+    CLEANUP(buf_free) struct buf json = BUF_INIT(1 << 20);
+    struct json_out out = json_out_to(&json);
+    int code = EXIT_YES;
+
+    if (args->count > 0 && wanted_runtime(cli, args->items[0]) == NULL)
+        return EXIT_UNDECIDED;
+    json_open_list(&out, NULL);
+    for (size_t i = 0; i < runtime_count; i++) {
+        CLEANUP(ledger_done) struct ledger ledger = { 0 };
+        struct error err = ERROR_INIT;
+        const char *status;
+
+        if (args->count > 0 && strcmp(args->items[0], runtimes[i]->name) != 0)
+            continue;
+        status = runtime_status(cli, runtimes[i], &ledger, &err);
+        if (status == NULL) {
+            say_error(cli, "%s", err.text);
+            return EXIT_UNDECIDED;
+        }
+        if (strcmp(status, "partly") == 0 || (args->count > 0 && strcmp(status, "disabled") == 0))
+            code = EXIT_NO;
+        if (cli->json)
+            put_status(cli, &out, runtimes[i], status, &ledger);
+        else
+            print_status(cli, runtimes[i], status, &ledger);
+    }
+    json_close_list(&out);
+    if (cli->json && !say_json(cli, &json))
+        return EXIT_UNDECIDED;
+    return code;
+}
+
+#define ENABLE_OPTION(name, letter, member, help) \
+    { name, letter, OPTION_FLAG, NULL, offsetof(struct enable_values, member), help }
+
+static const struct option_spec enable_options[] = {
+    ENABLE_OPTION("yes", 'y', yes, "do not ask"),
+    ENABLE_OPTION("dry-run", 'n', dry_run, "show what would change, and change nothing"),
+};
+static const struct option_spec disable_options[] = {
+    ENABLE_OPTION("yes", 'y', yes, "do not ask"),
+    ENABLE_OPTION("dry-run", 'n', dry_run, "show what would change, and change nothing"),
+    ENABLE_OPTION("force", 0, force, "restore even files that were changed since"),
+};
+
+const struct command command_enable = {
+    .name = "enable",
+    .usage = "[options] containerd|crio|podman",
+    .summary = "switch verification on for a runtime",
+    .details = "Writes the files that make a runtime ask pullguard: drop-ins only, shown as a diff first. What was there is kept,\n"
+               "and \"disable\" gives it back byte for byte. Running it again changes nothing. Restarts nothing.\n\n"
+               "Exit status: 0 enabled, 1 --dry-run and something would change, 2 not done.",
+    OPTIONS(enable_options),
+    .values_size = sizeof(struct enable_values),
+    .min_args = 1,
+    .max_args = 1,
+    .run = enable_run,
+};
+
+const struct command command_disable = {
+    .name = "disable",
+    .usage = "[options] containerd|crio|podman",
+    .summary = "switch verification off and restore what was there",
+    .details = "Gives back, byte for byte, every file that \"enable\" changed, and removes what it added. A file that was changed\n"
+               "since is not touched without --force.\n\n"
+               "Exit status: 0 disabled, 1 --dry-run and something would change, 2 not done.",
+    OPTIONS(disable_options),
+    .values_size = sizeof(struct enable_values),
+    .min_args = 1,
+    .max_args = 1,
+    .run = disable_run,
+};
+
+const struct command command_status = {
+    .name = "status",
+    .usage = "[containerd|crio|podman]",
+    .summary = "show which runtimes are switched on, and whether their files are still as written",
+    .details = "Shows which runtimes were switched on with \"enable\" and whether the files are still as written. Whether the\n"
+               "runtime really asks is for \"pullguard doctor\" to say.\n\n"
+               "Exit status: 0 in order, 1 a file was changed (or the named runtime is off), 2 could not tell.",
+    .min_args = 0,
+    .max_args = 1,
+    .run = status_run,
+};

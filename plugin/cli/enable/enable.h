@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The runtimes that can be switched on, and what each needs on the node. */
+#ifndef PG_PLUGIN_CLI_ENABLE_ENABLE_H
+#define PG_PLUGIN_CLI_ENABLE_ENABLE_H
+
+#include "plugin/cli/enable/change.h"
+
+struct runtime {
+    const char *name;
+    /* Adds the files that switch it on. */
+    bool (*plan)(const struct cli *cli, struct changes *changes, struct error *err);
+    const char *after_enable;  /* what a person does next */
+    const char *after_disable;
+};
+
+extern const struct runtime *const runtimes[];
+extern const size_t runtime_count;
+const struct runtime *runtime_find(const char *name);
+
+bool plan_containerd(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
+bool plan_crio(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
+bool plan_podman(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
+
+#endif

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""enable, status, disable on made-up nodes: what was there comes back byte for byte."""
+import json
+import os
+
+from harness import Root, key_text, layout, main, policy, want, want_code, want_text
+
+LAYOUT = layout()
+VERIFIER = LAYOUT["libexec"] + "/pullguard-containerd"
+LINK = "/opt/containerd/image-verifier/bin/pullguard"
+
+
+def same_but_state(before, after):
+    """Our own state directory stays; everything else is compared."""
+    def relevant(tree):
+        return {path: value for path, value in tree.items() if not path.startswith("/var/lib/pullguard") and path != "/var"
+                and path != "/var/lib"}
+    before, after = relevant(before), relevant(after)
+    want(before == after, "differences: %s" % sorted(set(before.items()) ^ set(after.items()))[:4])
+
+
+def test_containerd_there_and_back():
+    with Root() as root:
+        root.write("/etc/containerd/config.toml", "version = 3\n")
+        before = root.tree()
+        want_code(root.run("status", "containerd"), 1)
+        result = root.run("enable", "--yes", "containerd")
+        want_code(result, 0)
+        want_text(result.out, "+" + VERIFIER, result)
+        want(os.readlink(root.at(LINK)) == VERIFIER, "link", result)
+        want(os.listdir(os.path.dirname(root.at(LINK))) == ["pullguard"], "nothing else in the directory")
+        want_code(root.run("status", "containerd"), 0)
+        again = root.run("enable", "--yes", "containerd")
+        want_code(again, 0)
+        want_text(again.out, "nothing to change", again)
+        want_code(root.run("disable", "--yes", "containerd"), 0)
+        same_but_state(before, root.tree())
+        want_code(root.run("disable", "--yes", "containerd"), 0)
+
+
+def test_containerd_with_its_own_directory():
+    with Root() as root:
+        root.write("/etc/containerd/config.toml", "version = 3\n[plugins.'io.containerd.image-verifier.v1.bindir']\n"
+                   "bin_dir = '/srv/verify'\n")
+        os.makedirs(root.at("/srv/verify"))
+        before = root.tree()
+        want_code(root.run("enable", "-y", "containerd"), 0)
+        want(os.path.islink(root.at("/srv/verify/pullguard")), "link")
+        want_code(root.run("disable", "-y", "containerd"), 0)
+        same_but_state(before, root.tree())
+
+
+def test_an_old_link_comes_back():
+    with Root() as root:
+        os.makedirs(os.path.dirname(root.at(LINK)))
+        os.symlink("/somewhere/else", root.at(LINK))
+        before = root.tree()
+        result = root.run("enable", "-y", "containerd")
+        want_code(result, 0)
+        want_text(result.out, "-/somewhere/else", result)
+        want_code(root.run("disable", "-y", "containerd"), 0)
+        same_but_state(before, root.tree())
+
+
+def test_nothing_is_changed_unasked():
+    with Root() as root:
+        before = root.tree()
+        result = root.run("enable", "containerd")
+        want_code(result, 2)
+        want_text(result.err, "--yes", result)
+        want_code(root.run("enable", "--dry-run", "containerd"), 1)
+        want(root.tree() == before, "changed")
+        want_code(root.run("enable", "docker"), 2)
+
+
+def test_directories_in_the_way():
+    with Root() as root:
+        os.makedirs(root.at(LINK))
+        result = root.run("enable", "-y", "containerd")
+        want_code(result, 2)
+        want_text(result.err, "neither a file nor a link", result)
+
+
+def test_changed_since():
+    with Root() as root:
+        want_code(root.run("enable", "-y", "containerd"), 0)
+        os.unlink(root.at(LINK))
+        os.symlink("/other", root.at(LINK))
+        want_code(root.run("status"), 1)
+        result = root.run("disable", "-y", "containerd")
+        want_code(result, 2)
+        want_text(result.err, "changed since", result)
+        want(os.readlink(root.at(LINK)) == "/other", "touched")
+        want_code(root.run("disable", "-y", "--force", "containerd"), 0)
+        want(not os.path.lexists(root.at(LINK)), "still there")
+
+
+def test_status_json():
+    with Root() as root:
+        want_code(root.run("enable", "-y", "containerd"), 0)
+        result = root.run("status", "--json")
+        found = {one["runtime"]: one for one in result.json()}
+        want(found["containerd"]["status"] == "enabled" and found["crio"]["status"] == "disabled", "status", result)
+        want(found["containerd"]["files"] == [{"path": LINK, "state": "in place"}], "files", result)
+
+
+def node(root):
+    root.write("/etc/pullguard/policy.d/a.yaml", policy("a", "registry.example.com/team/**", key_text()))
+    root.write("/etc/pullguard/policy.d/b.yaml", policy("b", "alpine:*", key_text()))
+
+
+def test_podman_there_and_back():
+    with Root() as root:
+        node(root)
+        root.write("/etc/containers/policy.json", '{"default":[{"type":"insecureAcceptAnything"}]}\n', 0o640)
+        root.write("/etc/containers/registries.d/default.yaml", "docker: {}\n")
+        before = root.tree()
+        result = root.run("enable", "-y", "podman")
+        want_code(result, 0)
+        with open(root.at("/etc/containers/policy.json"), encoding="utf-8") as file:
+            made = json.load(file)
+        want(made["default"] == [{"type": "reject"}], "default", result)
+        want(sorted(made["transports"]["docker"]) == ["docker.io", "registry.example.com"], "scopes", result)
+        requirement = made["transports"]["docker"]["registry.example.com"][0]
+        want(requirement["type"] == "sigstoreSigned" and requirement["signedIdentity"] == {"type": "matchRepository"}, "%s" % made)
+        want(os.path.exists(root.at(requirement["keyPath"])), "the node key's public half")
+        with open(root.at("/etc/containers/registries.d/50-pullguard.yaml"), encoding="utf-8") as file:
+            want_text(file.read(), "lookaside: http://127.0.0.1:14242/v1/registry.example.com\n")
+        want_code(root.run("node-key", "show"), 0)
+        want_code(root.run("disable", "-y", "podman"), 0)
+        same_but_state(before, root.tree())
+
+
+def test_crio_writes_drop_ins_only():
+    with Root() as root:
+        node(root)
+        root.write("/etc/crio/crio.conf", "[crio]\n")
+        before = root.tree()
+        result = root.run("enable", "-y", "crio")
+        want_code(result, 0)
+        new = {path for path in root.tree() if path not in before and not path.startswith("/var")}
+        want(new == {"/etc/containers", "/etc/containers/registries.d", "/etc/containers/registries.d/50-pullguard.yaml",
+                     "/etc/containers/registries.conf.d", "/etc/containers/registries.conf.d/50-pullguard.conf",
+                     "/etc/crio/crio.conf.d", "/etc/crio/crio.conf.d/50-pullguard.conf", "/etc/pullguard/crio-policy.json"},
+             "%s" % sorted(new))
+        with open(root.at("/etc/crio/crio.conf.d/50-pullguard.conf"), encoding="utf-8") as file:
+            want_text(file.read(), 'signature_policy = "/etc/pullguard/crio-policy.json"')
+        want_code(root.run("disable", "-y", "crio"), 0)
+        same_but_state(before, root.tree())
+
+
+def test_another_policy_and_enable_again():
+    with Root() as root:
+        node(root)
+        before = root.tree()
+        want_code(root.run("enable", "-y", "crio"), 0)
+        root.write("/etc/pullguard/policy.d/c.yaml", policy("c", "quay.io/x/**", key_text()))
+        result = root.run("enable", "-y", "crio")
+        want_code(result, 0)
+        want_text(result.out, '+      "quay.io": [', result)
+        want(" {" in result.out and '-      "docker.io"' not in result.out, "a diff, not a replacement", result)
+        os.unlink(root.at("/etc/pullguard/policy.d/c.yaml"))
+        want_code(root.run("disable", "-y", "crio"), 0)
+        same_but_state(before, root.tree())
+
+
+def test_a_node_without_named_registries_is_not_locked_out():
+    with Root() as root:
+        os.makedirs(root.at("/etc/pullguard/policy.d"))
+        result = root.run("enable", "-y", "podman")
+        want_code(result, 2)
+        want_text(result.err, "every pull would be refused", result)
+        root.write("/etc/pullguard/policy.d/a.yaml", policy("a", "**", key_text()))
+        want_code(root.run("enable", "-y", "podman"), 2)
+        root.write("/etc/pullguard/policy.d/b.yaml", policy("b", "r.example.com/**", key_text()))
+        result = root.run("enable", "-y", "podman")
+        want_code(result, 0)
+        want_text(result.err, "some glob names no registry", result)
+
+
+def test_rotate():
+    with Root() as root:
+        want_code(root.run("node-key", "show"), 1)
+        os.makedirs(root.at("/var/lib/pullguard"))
+        node(root)
+        want_code(root.run("enable", "-y", "crio"), 0)
+        first = root.run("node-key", "show", "--json").json()["fingerprint"]
+        second = root.run("node-key", "rotate", "--json").json()["fingerprint"]
+        want(first != second and len(second) == 64, "%s %s" % (first, second))
+        want(os.stat(root.at("/var/lib/pullguard/node-key.pem")).st_mode & 0o777 == 0o600, "mode")
+
+
+if __name__ == "__main__":
+    main(globals())

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""policy lint and policy explain; the examples that are packaged."""
+import os
+
+from harness import SOURCE, Root, key_text, main, policy, run, want, want_code, want_text
+
+EXAMPLES = os.path.join(SOURCE, "packaging/examples")
+
+
+def test_examples_are_clean():
+    result = run("policy", "lint", "--strict", "--keys", EXAMPLES + "/keys", EXAMPLES + "/policy.d")
+    want_code(result, 0)
+    want_text(result.out, "4 files, 4 policies, 0 errors, 0 warnings", result)
+
+
+def test_example_settings_load():
+    with Root() as root:
+        os.makedirs(root.at("/etc/pullguard/policy.d"))
+        root.copy(EXAMPLES + "/pullguard.yaml", "/etc/pullguard/pullguard.yaml")
+        checks = {one["id"]: one for one in root.run("doctor", "--json", "--only", "policy").json()["checks"]}
+        want(checks["policy.no-match"]["level"] == "ok", "%s" % checks)
+
+
+def test_errors_name_the_place():
+    with Root() as root:
+        path = root.write("/p.yaml", policy("x", "a/**", key_text()).replace("authorities:", "authoritees:"))
+        result = run("policy", "lint", path)
+        want_code(result, 1)
+        want_text(result.out, "error: %s:" % path, result)
+        want_text(result.out, "authorities", result)
+        answer = run("policy", "lint", "--json", path)
+        want_code(answer, 1)
+        want(answer.json()["errors"][0]["file"] == path and answer.json()["policies"] == 0, "json", answer)
+
+
+def test_every_broken_file_is_reported():
+    with Root() as root:
+        root.write("/p/a.yaml", "x: [")
+        root.write("/p/b.json", '{"a":1,"a":2}')
+        root.write("/p/c.yaml", policy("good", "a/**", key_text()))
+        result = run("policy", "lint", root.at("/p"))
+        want_code(result, 1)
+        want_text(result.out, "a.yaml", result)
+        want_text(result.out, "b.json", result)
+        want_text(result.out, "3 files, 1 policy, 2 errors", result)
+
+
+def test_unindented_key_is_explained():
+    with Root() as root:
+        text = policy("x", "a/**", key_text()).replace("            ", "", 3)
+        path = root.write("/p.yaml", text)
+        result = run("policy", "lint", path)
+        want_code(result, 1)
+        want_text(result.out, "indented", result)
+
+
+def test_name_used_twice():
+    with Root() as root:
+        root.write("/p/a.yaml", policy("same", "a.example.com/**", key_text()))
+        root.write("/p/b.yaml", policy("same", "b.example.com/**", key_text()))
+        want_code(run("policy", "lint", root.at("/p")), 1)
+
+
+def test_key_names_are_names():
+    with Root() as root:
+        root.write("/etc/pullguard/keys/k.pub", key_text())
+        for name, code in (("k.pub", 0), ("../keys/k.pub", 1), ("/etc/passwd", 1), ("absent.pub", 1)):
+            root.write("/etc/pullguard/policy.d/a.yaml", policy(
+                "x", "a.example.com/**", None, "      - key:\n          path: %s\n" % name))
+            result = root.run("policy", "lint")
+            want_code(result, code)
+
+
+def test_nothing_to_check():
+    with Root() as root:
+        result = root.run("policy", "lint")
+        want_code(result, 2)
+        os.makedirs(root.at("/empty"))
+        want_code(run("policy", "lint", root.at("/empty")), 2)
+        want_code(run("policy", "lint", root.at("/missing.yaml")), 1)
+
+
+def test_explain():
+    with Root() as root:
+        root.write("/etc/pullguard/policy.d/a.yaml", policy("team", "registry.example.com/team/**", key_text()))
+        result = root.run("policy", "explain", "registry.example.com/team/app:1")
+        want_code(result, 0)
+        want_text(result.out, "applies  team", result)
+        want_text(result.out, "by glob registry.example.com/team/**", result)
+        want_text(result.out, "key 26a3e1ca0712", result)
+        result = root.run("policy", "explain", "alpine")
+        want_code(result, 1)
+        want_text(result.out, "index.docker.io/library/alpine:latest", result)
+        want_text(result.out, "No policy applies", result)
+        answer = root.run("policy", "explain", "--json", "registry.example.com/team/app:1")
+        want(answer.json()[0]["matches"] is True, "json", answer)
+
+
+def test_explain_tag_globs_and_digests():
+    with Root() as root:
+        root.write("/p.yaml", policy("rel", "registry.example.com/app:v*", key_text()))
+        digest = "sha256:" + "0" * 64
+        for reference, arguments, code in (("registry.example.com/app:v1", [], 0), ("registry.example.com/app:x", [], 1),
+                                           ("registry.example.com/app@" + digest, [], 1),
+                                           ("registry.example.com/app:v1", ["--digest", digest], 0),
+                                           ("registry.example.com/app:v1", ["--digest", "sha256:0"], 2)):
+            want_code(run("policy", "explain", "--policy", root.at("/p.yaml"), *arguments, reference), code)
+
+
+if __name__ == "__main__":
+    main(globals())

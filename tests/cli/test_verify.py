@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""verify and check against stored registries: what cosign stored, real engine, real sandbox, loopback only."""
+import json
+import os
+
+from harness import VECTORS, Root, key_text, main, policy, run, want, want_code, want_text
+from registry import Registry
+
+REGISTRY = Registry(os.path.join(VECTORS, "registry"))
+HOST = REGISTRY.host
+KEY = os.path.join(VECTORS, "keys/cosign.pub")
+OTHER = os.path.join(VECTORS, "keys/rsa2048.pub")
+IMAGE = "sha256:3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"
+
+
+def verify(*arguments, **options):
+    with Root() as root:
+        return root.run("verify", *arguments, **options)
+
+
+def test_legacy_signature_prints_the_signed_payload():
+    result = verify("--key", KEY, "--insecure-ignore-tlog", HOST + "/demo/legacy:v1")
+    want_code(result, 0)
+    want(result.out.startswith("\n["), "an empty line and an array", result)
+    payloads = result.json()
+    want(len(payloads) == 1, "one payload", result)
+    want(payloads[0]["critical"] == {
+        "identity": {"docker-reference": "127.0.0.1:5001/demo/legacy"}, "image": {"docker-manifest-digest": IMAGE},
+        "type": "cosign container image signature"}, "critical", result)
+    want(payloads[0]["optional"] == {"build": "42", "team": "infra"}, "optional", result)
+    want_text(result.err, "Verification for %s/demo/legacy:v1 --" % HOST)
+    want_text(result.err, "The signatures were verified against the specified public key")
+
+
+def test_header_claims_only_what_was_checked():
+    result = verify("--key", KEY, "--insecure-ignore-tlog", HOST + "/demo/legacy:v1")
+    want("transparency log was verified" not in result.err, "the log was not looked at", result)
+    want("annotations were verified" not in result.err, "no annotation was asked for", result)
+    want_text(result.err, "NOT checked: the transparency log")
+    result = verify("--key", KEY, "--insecure-ignore-tlog", "-a", "team=infra", HOST + "/demo/legacy:v1")
+    want_text(result.err, "The specified annotations were verified.")
+
+
+def test_bundles_in_cosigns_shape():
+    result = verify("--key", KEY, "--insecure-ignore-tlog", HOST + "/demo/bundle:v1")
+    want_code(result, 0)
+    payloads = result.json()
+    want(len(payloads) == 2, "two signatures", result)
+    want({json.dumps(one["optional"], sort_keys=True) for one in payloads} ==
+         {'{"build": "42", "team": "infra"}', '{"second": "yes"}'}, "annotations", result)
+    want(payloads[0]["critical"]["type"] == "https://sigstore.dev/cosign/sign/v1", "type", result)
+    want(payloads[0]["critical"]["image"]["docker-manifest-digest"] == IMAGE, "digest", result)
+
+
+def test_annotations():
+    reference = HOST + "/demo/legacy:v1"
+    base = ["--key", KEY, "--insecure-ignore-tlog"]
+    want_code(verify(*base, "-a", "team=infra", "-a", "build=42", reference), 0)
+    want_code(verify(*base, "--annotations=team=infra,build=42", reference), 0)
+    for wrong in (["-a", "team=sales"], ["-a", "nobody=x"], ["-a", "team=infra", "-a", "build=43"], ["-a", "team="]):
+        result = verify(*base, *wrong, reference)
+        want_code(result, 1)
+        want_text(result.err, "annotation_mismatch", result)
+        want(result.out == "", "no payload", result)
+    result = verify(*base, "-a", "team", reference)
+    want_code(result, 2)
+    want_text(result.err, "KEY=VALUE is wanted")
+    # Two values for one key can never hold.
+    want(verify(*base, "-a", "team=infra", "-a", "team=sales", reference).code != 0, "contradiction")
+
+
+def test_keys():
+    reference = HOST + "/demo/legacy:v1"
+    result = verify("--key", OTHER, "--insecure-ignore-tlog", reference)
+    want_code(result, 1)
+    want_text(result.err, "wrong_key")
+    want_code(verify("--key", OTHER, "--key", KEY, "--insecure-ignore-tlog", reference), 0)
+    want_code(verify("--key", "-", "--insecure-ignore-tlog", reference, stdin=key_text().encode()), 0)
+    result = verify("--key", "/nonexistent.pub", "--insecure-ignore-tlog", reference)
+    want_code(result, 2)
+    want_text(result.err, "/nonexistent.pub")
+    result = verify("--key", "-", "--insecure-ignore-tlog", reference, stdin=b"nonsense")
+    want_code(result, 2)
+    result = verify("--key", "awskms:///alias/x", "--insecure-ignore-tlog", reference)
+    want_code(result, 2)
+    want_text(result.err, "cosign public-key")
+
+
+def test_unsigned_and_missing():
+    result = verify("--key", KEY, "--insecure-ignore-tlog", HOST + "/demo/nosig:v1")
+    want_code(result, 1)
+    want_text(result.err, "no_signature")
+    result = verify("--key", KEY, "--insecure-ignore-tlog", HOST + "/demo/nothing:v1")
+    want_code(result, 2)
+    want_text(result.err, "not_found")
+    result = verify("--key", KEY, "--insecure-ignore-tlog", "not a reference")
+    want_code(result, 2)
+
+
+def test_several_images_need_all():
+    good, bad = HOST + "/demo/legacy:v1", HOST + "/demo/nosig:v1"
+    result = verify("--key", KEY, "--insecure-ignore-tlog", good, HOST + "/demo/bundle:v1")
+    want_code(result, 0)
+    want(result.out.count("\n[") == 2, "two arrays", result)
+    want_code(verify("--key", KEY, "--insecure-ignore-tlog", good, bad), 1)
+    want_code(verify("--key", KEY, "--insecure-ignore-tlog", bad, good), 1)
+
+
+def test_text_output():
+    result = verify("--key", KEY, "--insecure-ignore-tlog", "-o", "text", HOST + "/demo/bundle:v1")
+    want_code(result, 0)
+    lines = result.out.strip().split("\n")
+    want(len(lines) == 2 and all(json.loads(line)["critical"] for line in lines), "one payload per line", result)
+    want_code(verify("--key", KEY, "-o", "yaml", HOST + "/demo/bundle:v1"), 2)
+
+
+def test_without_a_log_entry_the_log_is_demanded():
+    result = verify("--key", KEY, HOST + "/demo/legacy:v1")
+    want_code(result, 2)
+    want_text(result.err, "--insecure-ignore-tlog")
+
+
+def test_flags_that_exclude_each_other():
+    for flags in ([], ["--key", KEY, "--certificate-identity", "x"], ["--certificate-identity", "x"],
+                  ["--certificate-oidc-issuer", "x"],
+                  ["--certificate-identity", "x", "--certificate-identity-regexp", "x", "--certificate-oidc-issuer", "y"],
+                  ["--key", KEY, "--ca-roots", "x"], ["--key", KEY, "--certificate-github-workflow-name", "x"],
+                  ["--certificate-identity", "x", "--certificate-oidc-issuer", "y", "--ca-roots", "a", "--trusted-root", "b"]):
+        result = verify(*flags, HOST + "/demo/legacy:v1")
+        want_code(result, 2)
+        want(len(result.err) > 40, "a sentence", result)
+
+
+def node(root, *policies):
+    for index, text in enumerate(policies):
+        root.write("/etc/pullguard/policy.d/%02d.yaml" % index, text)
+
+
+def test_check_allows_and_explains():
+    with Root() as root:
+        node(root, policy("team", HOST + "/**", key_text(), "        annotations: {team: infra}\n"))
+        result = root.run("check", HOST + "/demo/bundle:v1")
+        want_code(result, 0)
+        for part in ("ALLOW", "policy     team", "matched by " + HOST + "/**", "annotation_mismatch", "signed annotations: build=42"):
+            want_text(result.out, part, result)
+        answer = root.run("check", "--json", HOST + "/demo/bundle:v1").json()
+        want(answer["verdict"] == "allow" and answer["reason"] == "ok" and answer["digest"] == IMAGE, "%s" % answer)
+        want(answer["policy"] == "team" and len(answer["report"]["claims"]) == 2, "%s" % answer)
+
+
+def test_check_denies():
+    with Root() as root:
+        node(root, policy("team", HOST + "/demo/**", key_text(), "        annotations: {team: sales}\n"),
+             policy("rsa", HOST + "/demo/nosig*", key_text("rsa2048.pub")))
+        for name, reason in (("legacy", "annotation_mismatch"), ("nosig", "no_signature")):
+            result = root.run("check", HOST + "/demo/%s:v1" % name)
+            want_code(result, 1)
+            want_text(result.out, "DENY", result)
+            want_text(result.out, reason, result)
+            want_text(result.out, "Next: ", result)
+        answer = root.run("check", "--json", HOST + "/alg/legacy-prime256v1:v1")
+        want_code(answer, 1)
+        want(answer.json()["reason"] == "no_match", "no policy applies", answer)
+
+
+def test_check_by_digest_asks_no_tag():
+    with Root() as root:
+        node(root, policy("team", HOST + "/**", key_text()))
+        before = len(REGISTRY.requests)
+        want_code(root.run("check", "--digest", IMAGE, HOST + "/demo/legacy:v1"), 0)
+        want(not [one for one in REGISTRY.requests[before:] if one.endswith("/manifests/v1")], "the tag was asked for")
+        want_code(root.run("check", "--digest", "sha256:12", HOST + "/demo/legacy:v1"), 2)
+
+
+def test_check_could_not_decide():
+    with Root() as root:
+        node(root, policy("team", "127.0.0.1:1/**", key_text()))
+        result = root.run("check", "--timeout", "5s", "127.0.0.1:1/x:1")
+        want_code(result, 2)
+        want_text(result.out, "DENY (could not decide)", result)
+        root.write("/etc/pullguard/policy.d/50.yaml", "nonsense: [")
+        result = root.run("check", "127.0.0.1:1/x:1")
+        want_code(result, 2)
+        want_text(result.out, "policy_error", result)
+        want_text(result.out, "50.yaml", result)
+
+
+def test_check_refuses_files_that_others_can_write():
+    with Root() as root:
+        node(root, policy("team", HOST + "/**", key_text()))
+        os.chmod(root.at("/etc/pullguard/policy.d/00.yaml"), 0o666)
+        result = root.run("check", HOST + "/demo/legacy:v1")
+        want_code(result, 2)
+        want_text(result.out, "untrusted_file", result)
+
+
+def test_text_from_outside_is_made_safe():
+    result = run("verify", "--key", KEY, "--insecure-ignore-tlog", HOST + "/x\x1b[31m:v1")
+    want("\x1b" not in result.out + result.err, "escape sequence", result)
+
+
+if __name__ == "__main__":
+    main(globals())
