@@ -30,7 +30,7 @@ static bool add_registry(const char *root, const struct settings *settings, cons
         return error_oom(err);
     if (registry->count > 0)
         return true;
-    return credentials_find(root, settings, request, want->host, want->repository, &credentials, err) &&
+    return credentials_find(root, settings, request, want->host, want->repository, job->deadline, &credentials, err) &&
            fetch_endpoint_default(want->host, is_insecure(settings, request, want->host), &credentials, &endpoint, err) &&
            fetch_registry_add(registry, &endpoint, err);
 }

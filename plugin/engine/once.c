@@ -15,6 +15,7 @@
 #include "plugin/engine/fetcher.h"
 #include "plugin/engine/load.h"
 #include "plugin/engine/session.h"
+#include "plugin/engine/start_image.h"
 #include "plugin/engine/verdicts.h"
 #include "plugin/recorder/recorder.h"
 
@@ -56,8 +57,6 @@ static bool prepare(struct once *once, struct error *err)
 {
     const char *root = once->options->root;
 
-    if (!prepare_sandbox(once, err))
-        return false;
     if (!(once->request.flags & REQUEST_NO_NETWORK)) {
         if (!fetcher_start(once->options->libexec, &once->sandbox, &once->fetcher, err))
             return false;
@@ -92,6 +91,21 @@ static void run(struct session *session)
     }
 }
 
+/* "No signature" would be half the truth for an image whose signatures were not looked for. */
+static void explain_offline(const struct request *request, struct response *response)
+{
+    char *message;
+
+    if (!(request->flags & REQUEST_NO_NETWORK) || response->reason != REASON_NO_SIGNATURE)
+        return;
+    message = mem_printf("not verified on this node under the present rules, and nothing is looked up now; pull it again (%.350s)",
+                         response->message ? response->message : "");
+    if (!message)
+        return;
+    mem_free(response->message);
+    response->message = message;
+}
+
 static void decide(struct once *once, struct response *ret)
 {
     struct session *session = mem_new(1, sizeof(*session));
@@ -112,6 +126,7 @@ static void decide(struct once *once, struct response *ret)
     session->response = (struct response){0};
     session_done(session);
     mem_free(session);
+    explain_offline(&once->request, ret);
     verdicts_after(once->options->root, &once->config, &once->request, ret);
 }
 
@@ -151,13 +166,26 @@ static void once_done(struct once *once)
     request_done(&once->request);
 }
 
+/* A start gate: find the image, and keep off the network unless the settings say otherwise. */
+static bool prepare_start(struct once *once, struct error *err)
+{
+    int64_t deadline = once->started_us / 1000 + once->settings.deadline_ms;
+
+    if (once->request.operation != OPERATION_CREATE)
+        return true;
+    if (!once->settings.start_network)
+        once->request.flags |= REQUEST_NO_NETWORK;
+    return start_image_find(once->options->root, &once->settings, &once->sandbox, deadline, &once->request, err);
+}
+
 static void answer(struct once *once, struct response *ret)
 {
     struct error err = ERROR_INIT;
 
     once->loaded_at = time_now();
     if (!receive_request(once->socket, &once->request, &err) ||
-        !settings_load(once->options->root, &once->settings, &err))
+        !settings_load(once->options->root, &once->settings, &err) || !prepare_sandbox(once, &err) ||
+        !prepare_start(once, &err))
         response_deny(ret, err.reason, err.text);
     else if (verdicts_find(once->options->root, &once->settings, &once->request, ret))
         return;

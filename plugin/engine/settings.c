@@ -128,8 +128,12 @@ bool settings_default(struct settings *ret, struct error *err)
                                                        .idle_exit_s = 10L * 60};
 
     if (!set_text(&settings.user, PG_USER, err) || !set_text(&settings.ca_dir, "/etc/ssl/certs", err) ||
-        !set_text(&settings.audit, "", err))
+        !set_text(&settings.audit, "", err) ||
+        !set_text(&settings.containerd_metadata, "/var/lib/containerd/io.containerd.metadata.v1.bolt/meta.db", err) ||
+        !set_text(&settings.endorser_listen, "127.0.0.1:14242", err))
         return false;
+    if (!names_add(&settings.storage_roots, "/var/lib/containers/storage"))
+        return error_oom(err);
     for (size_t i = 0; i < ARRAY_LEN(default_credentials); i++)
         if (!names_add(&settings.credentials, default_credentials[i]))
             return error_oom(err);
@@ -188,8 +192,27 @@ static bool read_groups(const char *what, const struct node *proxy, const struct
            read_duration(what, idle, "resident.idle-exit", &settings->idle_exit_s, err);
 }
 
+/* What start gates, endorser and credential providers need. */
+static bool read_places(const char *what, const struct node *providers, const struct node *endorser,
+                        const struct node *start_network, struct settings *settings, struct error *err)
+{
+    const struct node *config = NULL, *directory = NULL, *listen = NULL;
+    const struct field provider_fields[] = {{"config", NODE_STRING, true, &config},
+                                            {"directory", NODE_STRING, true, &directory}};
+    const struct field endorser_fields[] = {{"listen", NODE_STRING, false, &listen}};
+
+    if ((providers && !node_fields(providers, "credential-providers", provider_fields, 2, false, REASON_POLICY_ERROR, err)) ||
+        (endorser && !node_fields(endorser, "endorser", endorser_fields, 1, false, REASON_POLICY_ERROR, err)))
+        return error_wrap(err, "%s", what);
+    return read_path(what, config, "credential-providers.config", false, &settings->provider_config, err) &&
+           read_path(what, directory, "credential-providers.directory", false, &settings->provider_dir, err) &&
+           read_text(what, listen, "endorser.listen", &settings->endorser_listen, err) &&
+           read_bool(what, start_network, "start-network", &settings->start_network, err);
+}
+
 static bool read_root(const char *what, const struct node *root, struct settings *settings, struct error *err)
 {
+    const struct node *providers, *storage, *metadata, *start_network, *endorser;
     const struct node *no_match, *deadline, *sandbox, *user, *insecure, *credentials, *ca_dir, *ca_file, *proxy, *hosts,
         *registries, *log_json, *audit, *metrics, *cache, *failure, *resident;
     const struct field fields[] = {
@@ -199,6 +222,11 @@ static bool read_root(const char *what, const struct node *root, struct settings
         {"user", NODE_STRING, false, &user},
         {"insecure-registries", NODE_LIST, false, &insecure},
         {"credentials", NODE_LIST, false, &credentials},
+        {"credential-providers", NODE_MAP, false, &providers},
+        {"storage-roots", NODE_LIST, false, &storage},
+        {"containerd-metadata", NODE_STRING, false, &metadata},
+        {"start-network", NODE_BOOL, false, &start_network},
+        {"endorser", NODE_MAP, false, &endorser},
         {"ca-dir", NODE_STRING, false, &ca_dir},
         {"ca-file", NODE_STRING, false, &ca_file},
         {"proxy", NODE_MAP, false, &proxy},
@@ -225,6 +253,9 @@ static bool read_root(const char *what, const struct node *root, struct settings
            read_path(what, log_json, "log-json", true, &settings->log_json, err) &&
            read_path(what, audit, "audit", true, &settings->audit, err) &&
            read_path(what, metrics, "metrics", true, &settings->metrics, err) &&
+           read_list(what, storage, "storage-roots", true, &settings->storage_roots, err) &&
+           read_path(what, metadata, "containerd-metadata", true, &settings->containerd_metadata, err) &&
+           read_places(what, providers, endorser, start_network, settings, err) &&
            read_groups(what, proxy, cache, resident, settings, err);
 }
 
@@ -265,13 +296,15 @@ void settings_done(struct settings *settings)
 {
     char **const texts[] = {&settings->user,       &settings->ca_dir,   &settings->ca_file,         &settings->https_proxy,
                             &settings->http_proxy, &settings->no_proxy, &settings->registries_conf, &settings->log_json,
-                            &settings->audit,      &settings->metrics};
+                            &settings->audit,      &settings->metrics,  &settings->provider_config, &settings->provider_dir,
+                            &settings->containerd_metadata, &settings->endorser_listen};
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         mem_free(*texts[i]);
     names_free(&settings->insecure);
     names_free(&settings->credentials);
     names_free(&settings->hosts_dirs);
+    names_free(&settings->storage_roots);
     if (settings->raw.ptr)
         mem_free((void *)(uintptr_t)settings->raw.ptr);
     *settings = (struct settings){0};

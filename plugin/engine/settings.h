@@ -26,6 +26,12 @@ struct settings {
     char *user;                   /* user: of the sandboxed children (as configured at build time; nobody if it is missing) */
     struct names insecure;        /* insecure-registries: [host[:port]]; none */
     struct names credentials;     /* credentials: [file]; see settings.c */
+    char *provider_config;        /* credential-providers: {config: FILE, directory: DIR}, the kubelet's; none */
+    char *provider_dir;
+    struct names storage_roots;   /* storage-roots: containers storage of CRI-O and podman; [/var/lib/containers/storage] */
+    char *containerd_metadata;    /* containerd-metadata: its meta.db; the usual place */
+    bool start_network;           /* start-network: false; may start gates (operation create) look signatures up? */
+    char *endorser_listen;        /* endorser: {listen: ADDRESS:PORT}; 127.0.0.1:14242 */
     char *ca_dir;                 /* ca-dir: /etc/ssl/certs */
     char *ca_file;                /* ca-file: none; used only without a CA directory */
     char *https_proxy;            /* proxy: {https, http, no}; the runtime's environment */
