@@ -251,10 +251,12 @@ int main(void)
         buf_append(&input, chunk, (size_t)got);
     if (!json_parse(buf_as_span(&input), "job", TREE_DEFAULT, &tree, &err))
         die("job");
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, parser) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fetcher))
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, parser))
         die("socketpair");
     parser_pid = child(serve_parser, parser[0], -1, parser[1]);
     close(parser[0]);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fetcher)) /* after the parser's start: it must not hold an end */
+        die("socketpair");
     fetcher_pid = child(serve_fetcher, fetcher[0], parser[1], fetcher[1]);
     close(fetcher[0]);
     close(parser[1]);

@@ -274,9 +274,14 @@ void lookup_token_failed(struct lookup *lookup, const struct error *why)
 void lookup_expire(struct lookup *lookup)
 {
     struct evidence evidence = {0};
+    struct error why = ERROR_INIT;
 
-    outcome_error(lookup, REASON_TIMEOUT, "got no answer within the time that this decision has",
-                  "try again, or check the registry and the network between", &evidence);
+    if (lookup->waits_for)
+        error_set(&why, REASON_TIMEOUT, "got no token in time from its token service %s", lookup->waits_for->service);
+    else
+        error_set(&why, REASON_TIMEOUT, "got no answer within the time that this decision has");
+    lookup->waits_for = NULL;
+    outcome_failed(lookup, &why, "try again, or check the registry and the network between", &evidence);
     if (lookup->registry)
         answered(lookup, &evidence);
     else

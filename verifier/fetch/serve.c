@@ -221,7 +221,6 @@ static int start_due(struct fetcher *fetcher)
                 if (!waiting)
                     continue;
                 if (running->job.deadline <= now) {
-                    lookup->waits_for = NULL;
                     lookup_expire(lookup);
                 } else if (lookup->state == LOOKUP_QUEUED && lookup->resume_at <= now && fetcher->active < ACTIVE_MAX) {
                     lookup_start(lookup);
