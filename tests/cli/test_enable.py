@@ -178,6 +178,24 @@ def test_a_node_without_named_registries_is_not_locked_out():
         want_text(result.err, "some glob names no registry", result)
 
 
+def test_start_gates():
+    with Root() as root:
+        before = root.tree()
+        for gate, path in (("oci-hook", "/usr/share/containers/oci/hooks.d/50-pullguard.json"), ("nri", "/opt/nri/plugins/10-pullguard")):
+            want_code(root.run("enable", "-y", gate), 0)
+            want(os.path.lexists(root.at(path)), path)
+        with open(root.at("/usr/share/containers/oci/hooks.d/50-pullguard.json"), encoding="utf-8") as file:
+            hook = json.load(file)
+        want(hook["stages"] == ["createRuntime"] and hook["when"] == {"always": True} and
+             hook["hook"]["path"] == LAYOUT["libexec"] + "/pullguard-oci-hook", "%s" % hook)
+        result = root.run("enable", "-y", "crun")
+        want_code(result, 0)
+        want_text(result.out, "/crun/handlers/pullguard.so", result)
+        for gate in ("crun", "nri", "oci-hook"):
+            want_code(root.run("disable", "-y", gate), 0)
+        same_but_state(before, root.tree())
+
+
 def test_rotate():
     with Root() as root:
         want_code(root.run("node-key", "show"), 1)

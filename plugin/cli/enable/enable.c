@@ -39,7 +39,21 @@ static const struct runtime podman = {
     "files at each pull.",
     "podman pulls as it did before.",
 };
-const struct runtime *const runtimes[] = { &containerd, &crio, &podman };
+static const struct runtime oci_hook = {
+    "oci-hook", plan_oci_hook,
+    "podman reads it at each start, CRI-O watches the directory. Try a container of an image that no policy allows.",
+    "containers start without being asked about.",
+};
+static const struct runtime crun = {
+    "crun", plan_crun, "crun loads it with its next command. Try \"crun --version\", then a container that no policy allows.",
+    "containers start without being asked about.",
+};
+static const struct runtime nri = {
+    "nri", plan_nri,
+    "systemctl restart containerd (or crio), with the plugin among the required ones (pullguard(1), section RUNTIMES).",
+    "restart the runtime.",
+};
+const struct runtime *const runtimes[] = { &containerd, &crio, &podman, &oci_hook, &crun, &nri };
 const size_t runtime_count = ARRAY_LEN(runtimes);
 
 const struct runtime *runtime_find(const char *name)
@@ -56,7 +70,7 @@ static const struct runtime *wanted_runtime(const struct cli *cli, const char *n
     char shown[40];
 
     if (runtime == NULL)
-        say_error(cli, "%s: containerd, crio or podman is wanted", text_clean(span_str(name), shown, sizeof(shown)));
+        say_error(cli, "%s: containerd, crio, podman, oci-hook, crun or nri is wanted", text_clean(span_str(name), shown, sizeof(shown)));
     return runtime;
 }
 
@@ -332,8 +346,8 @@ static const struct option_spec disable_options[] = {
 
 const struct command command_enable = {
     .name = "enable",
-    .usage = "[options] containerd|crio|podman",
-    .summary = "switch verification on for a runtime",
+    .usage = "[options] containerd|crio|podman|oci-hook|crun|nri",
+    .summary = "switch verification on for a runtime or a start gate",
     .details = "Writes the files that make a runtime ask pullguard: drop-ins only, shown as a diff first. What was there is kept,\n"
                "and \"disable\" gives it back byte for byte. Running it again changes nothing. Restarts nothing.\n\n"
                "Exit status: 0 enabled, 1 --dry-run and something would change, 2 not done.",
@@ -346,7 +360,7 @@ const struct command command_enable = {
 
 const struct command command_disable = {
     .name = "disable",
-    .usage = "[options] containerd|crio|podman",
+    .usage = "[options] containerd|crio|podman|oci-hook|crun|nri",
     .summary = "switch verification off and restore what was there",
     .details = "Gives back, byte for byte, every file that \"enable\" changed, and removes what it added. A file that was changed\n"
                "since is not touched without --force.\n\n"
@@ -360,7 +374,7 @@ const struct command command_disable = {
 
 const struct command command_status = {
     .name = "status",
-    .usage = "[containerd|crio|podman]",
+    .usage = "[containerd|crio|podman|oci-hook|crun|nri]",
     .summary = "show which runtimes are switched on, and whether their files are still as written",
     .details = "Shows which runtimes were switched on with \"enable\" and whether the files are still as written. Whether the\n"
                "runtime really asks is for \"pullguard doctor\" to say.\n\n"

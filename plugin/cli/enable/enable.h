@@ -19,6 +19,9 @@ const struct runtime *runtime_find(const char *name);
 
 bool plan_containerd(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
 bool plan_crio(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
+bool plan_oci_hook(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
+bool plan_crun(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
+bool plan_nri(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
 bool plan_podman(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
 
 #endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The start gates: what meets images that came by another road than a verified pull. */
+#include "base/mem.h"
+#include "config.h"
+#include "plugin/cli/enable/enable.h"
+
+/* The default directory of CRI-O and of podman; a file in /etc would be read by podman alone. */
+#define HOOK_PATH "/usr/share/containers/oci/hooks.d/50-pullguard.json"
+/* crun looks below the library directory that it was built with; this is where distributions put it. */
+#define CRUN_HANDLER_PATH "/usr/" PG_LIBDIR_NAME "/crun/handlers/pullguard.so"
+#define NRI_PLUGIN_PATH "/opt/nri/plugins/10-pullguard"
+
+bool plan_oci_hook(const struct cli *cli UNUSED, struct changes *changes, struct error *err)
+{
+    /* createRuntime runs on the host as root before the container's program; its time is bounded by our own deadline. */
+    return changes_add_file(changes, HOOK_PATH,
+                            "{\n  \"version\": \"1.0.0\",\n  \"hook\": {\n    \"path\": \"" PG_LIBEXECDIR
+                            "/pullguard-oci-hook\",\n    \"args\": [\"pullguard-oci-hook\"],\n    \"timeout\": 12\n  },\n"
+                            "  \"when\": { \"always\": true },\n  \"stages\": [\"createRuntime\"]\n}\n",
+                            err);
+}
+
+bool plan_crun(const struct cli *cli UNUSED, struct changes *changes, struct error *err)
+{
+    return changes_add_link(changes, CRUN_HANDLER_PATH, PG_LIBEXECDIR "/pullguard-crun.so", err);
+}
+
+bool plan_nri(const struct cli *cli UNUSED, struct changes *changes, struct error *err)
+{
+    return changes_add_link(changes, NRI_PLUGIN_PATH, PG_LIBEXECDIR "/pullguard-nri", err);
+}
