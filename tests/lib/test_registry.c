@@ -201,6 +201,7 @@ size_t test_registry_run(struct test_registry *registry, const struct verify_inp
 
     for (size_t rounds = 0; rounds <= LIMIT_FETCH_ROUNDS; rounds++) {
         struct wants wants = {0};
+        size_t blobs = 0;
 
         if (!verify_wants(input, set, &wants, &err))
             die("verify_wants", &err);
@@ -212,9 +213,12 @@ size_t test_registry_run(struct test_registry *registry, const struct verify_inp
             struct evidence item = answer(registry, &wants.items[i]);
 
             registry->requests++;
+            blobs += wants.items[i].kind == WANT_BLOB;
             if (!evidence_set_add(set, &wants.items[i], &item, &err))
                 die("evidence_set_add", &err);
         }
+        if (blobs > registry->most_blobs)
+            registry->most_blobs = blobs;
         wants_done(&wants);
     }
     (void)fprintf(stderr, "the verifier never stops asking\n");

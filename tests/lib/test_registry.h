@@ -26,7 +26,8 @@ struct test_object {
 struct test_registry {
     struct test_object *items;
     size_t count, capacity;
-    size_t requests; /* answered so far */
+    size_t requests;     /* answered so far */
+    size_t most_blobs;   /* wanted in one round */
 };
 
 /* Everything of a sample repository ("demo/legacy"), under its tags and digests. */

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Attestations as large as they may be: a 64 MiB SBOM in both layouts, in bounded memory and time; larger ones, and floods
+ * of large ones, are refused before they are fetched. PG_QUICK=1 uses 8 MiB (sanitizers).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "crypto/init.h"
+#include "tests/lib/test_registry.h"
+#include "tests/lib/test_signer.h"
+#include "tests/unit/harness.h"
+#include "verifier/claims.h"
+#include "verifier/verify.h"
+
+#define HEX "3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"
+#define REPO "team/app"
+
+static struct privkey *key;
+
+/* A CycloneDX-like statement of about this many bytes. */
+static void make_statement(size_t bytes, struct buf *ret)
+{
+    size_t number = 0;
+
+    *ret = (struct buf)BUF_INIT(LIMIT_ATTESTATION_BYTES);
+    buf_str(ret, "{\"_type\":\"https://in-toto.io/Statement/v0.1\",\"subject\":[{\"name\":\"r.example/team/app\",\"digest\":"
+                 "{\"sha256\":\"" HEX "\"}}],\"predicateType\":\"https://cyclonedx.org/bom\",\"predicate\":{\"components\":[");
+    while (ret->len < bytes) {
+        buf_printf(ret, "%s{\"type\":\"library\",\"name\":\"package-%zu\",\"version\":\"1.%zu.0\",\"purl\":\"pkg:deb/debian/package-%zu@1.%zu.0\","
+                        "\"licenses\":[{\"license\":{\"id\":\"Apache-2.0\"}}],\"hashes\":[{\"alg\":\"SHA-256\",\"content\":\"" HEX "\"}]}",
+                   number > 0 ? "," : "", number, number % 100, number, number % 100);
+        number++;
+    }
+    buf_str(ret, "]}}");
+    ck_assert(buf_ok(ret));
+}
+
+struct run {
+    struct test_registry registry;
+    struct evidence_set set;
+    struct claims claims;
+    struct verify_key anchor;
+    struct verify_place place;
+    struct verify_input input;
+};
+
+static void run_start(struct run *run)
+{
+    memset(run, 0, sizeof(*run));
+    run->anchor = (struct verify_key){privkey_public(key), DIGEST_NONE};
+    run->place = (struct verify_place){TEST_HOST, REPO, "", false, true};
+    run->input = (struct verify_input){.places = &run->place, .place_count = 1, .keys = &run->anchor, .key_count = 1};
+    ck_assert(digest_parse(span_str("sha256:" HEX), &run->input.image));
+}
+
+static void run_done(struct run *run)
+{
+    claims_done(&run->claims);
+    evidence_set_done(&run->set);
+    test_registry_done(&run->registry);
+}
+
+static void put_bundle(struct run *run, struct span statement)
+{
+    struct buf bundle, descriptors = BUF_INIT(10000);
+
+    test_bundle(key, statement, &bundle);
+    test_put_bundle(&run->registry, REPO, buf_as_span(&bundle), NULL, &descriptors);
+    test_put_index(&run->registry, WANT_MANIFEST, REPO, "sha256-" HEX, NULL, buf_cstr(&descriptors));
+    buf_free(&bundle);
+    buf_free(&descriptors);
+}
+
+static void put_legacy(struct run *run, struct span statement)
+{
+    struct buf pae, signature, envelope = BUF_INIT(LIMIT_ATTESTATION_BYTES);
+    struct test_layer layer = {.media_type = "application/vnd.dsse.envelope.v1+json", .signature_text = ""};
+
+    test_pae("application/vnd.in-toto+json", statement, &pae);
+    test_sign(key, buf_as_span(&pae), &signature);
+    buf_free(&pae);
+    buf_str(&envelope, "{\"payloadType\":\"application/vnd.in-toto+json\",\"payload\":\"");
+    base64_encode(statement, &envelope);
+    buf_str(&envelope, "\",\"signatures\":[{\"keyid\":\"\",\"sig\":\"AAAA\"},{\"keyid\":\"\",\"sig\":\"");
+    base64_encode(buf_as_span(&signature), &envelope);
+    buf_str(&envelope, "\"}]}");
+    layer.payload = buf_as_span(&envelope);
+    test_put_layers(&run->registry, REPO, "sha256-" HEX ".att", &layer, 1);
+    buf_free(&envelope);
+    buf_free(&signature);
+}
+
+static long peak_kib(void)
+{
+    struct rusage usage;
+
+    ck_assert_int_eq(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss;
+}
+
+START_TEST(a_large_sbom_is_verified)
+{
+    size_t bytes = (getenv("PG_QUICK") ? 8u : 64u) * 1024 * 1024;
+    struct buf statement;
+    struct error err = ERROR_INIT;
+    struct run run;
+    int64_t start;
+    long before;
+
+    make_statement(bytes, &statement);
+    run_start(&run);
+    if (_i == 0)
+        put_bundle(&run, buf_as_span(&statement));
+    else
+        put_legacy(&run, buf_as_span(&statement));
+    buf_free(&statement);
+    before = peak_kib();
+    start = mono_ms();
+    (void)test_registry_run(&run.registry, &run.input, &run.set);
+    ck_assert_msg(verify_claims(&run.input, &run.set, &run.claims, &err), "%s", err.text);
+    if (getenv("PG_VERBOSE"))
+        printf("%zu MiB, %s: %d ms, peak %ld -> %ld MiB\n", bytes >> 20, _i == 0 ? "bundle" : "legacy", (int)(mono_ms() - start),
+               before / 1024, peak_kib() / 1024);
+    ck_assert_msg(run.claims.count == 1, "%s", run.claims.finding_count > 0 ? run.claims.findings[0].text : "nothing");
+    ck_assert_int_eq(run.claims.items[0].kind, CLAIM_ATTESTATION);
+    ck_assert_uint_gt(node_get(node_get(run.claims.items[0].statement, "predicate"), "components")->count, bytes / 400);
+    ck_assert_int_lt((int)(mono_ms() - start), 10000); /* a loaded machine; about 1.5 s otherwise */
+    run_done(&run);
+}
+END_TEST
+
+/* Their sizes say that they cannot be: not one byte of them is asked for. */
+START_TEST(floods_are_not_fetched)
+{
+    struct buf descriptors = BUF_INIT(100000);
+    struct run run;
+    char digest[DIGEST_TEXT_BYTES];
+
+    run_start(&run);
+    for (int i = 0; i < 8; i++) {
+        char manifest[800];
+
+        (void)snprintf(manifest, sizeof(manifest),
+                       "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"sha256:" HEX "\",\"size\":2},\"layers\":"
+                       "[{\"mediaType\":\"application/vnd.dev.sigstore.bundle.v0.3+json\",\"digest\":\"sha256:%c%s\",\"size\":%d}]}",
+                       'a' + i % 6, HEX "" + 1, i == 7 ? LIMIT_ATTESTATION_BYTES + 1 : 100 * 1024 * 1024);
+        test_registry_put_digest(&run.registry, WANT_MANIFEST, REPO, NULL, span_str(manifest), digest);
+        buf_printf(&descriptors, "%s{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"size\":%zu,\"digest\":\"%s\"}",
+                   i > 0 ? "," : "", strlen(manifest), digest);
+    }
+    test_put_index(&run.registry, WANT_MANIFEST, REPO, "sha256-" HEX, NULL, buf_cstr(&descriptors));
+    (void)test_registry_run(&run.registry, &run.input, &run.set);
+    ck_assert_uint_eq(run.registry.most_blobs, 1); /* one of 100 MiB fits into what one decision may fetch */
+    run_done(&run);
+    buf_free(&descriptors);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("verifier_large");
+    TCase *cases = tcase_create("large");
+    struct error err = ERROR_INIT;
+    int result;
+
+    if (!crypto_init(&err) || !privkey_generate(&key, &err))
+        return EXIT_FAILURE;
+    tcase_set_timeout(cases, 120);
+    tcase_add_loop_test(cases, a_large_sbom_is_verified, 0, 2);
+    tcase_add_test(cases, floods_are_not_fetched);
+    suite_add_tcase(suite, cases);
+    result = run_suite(suite);
+    privkey_free(key);
+    return result;
+}
