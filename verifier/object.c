@@ -97,7 +97,7 @@ static bool check_signature(const struct object *object, const struct pubkey *ke
     const struct sig_scheme scheme = {.kind = SCHEME_COSIGN_KEY, .hash = hash, .rsa_pss = false};
 
     if (object->message_digest)
-        return error_set(err, REASON_UNSUPPORTED, "a signature over a digest alone is not handled");
+        return pubkey_verify_digest(key, &scheme, object->message_digest, object->signature, err);
     return pubkey_verify(key, &scheme, object->message, object->signature, err);
 }
 
