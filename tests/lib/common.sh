@@ -95,6 +95,8 @@ make_work_dir()
 {
     mkdir -p "$PG_TEST_CACHE"
     chmod 0755 "$PG_TEST_CACHE"
+    # What a killed run left behind.
+    find "$PG_TEST_CACHE" -maxdepth 1 -name 'run.*' -mmin +600 -exec rm -rf --one-file-system {} +
     PG_WORK=$(mktemp -d "$PG_TEST_CACHE/run.XXXXXX")
     chmod 0755 "$PG_WORK"
     export PG_WORK
@@ -106,6 +108,8 @@ remove_work_dir()
     if [ -n "${PG_KEEP:-}" ]; then
         printf 'kept: %s\n' "$PG_WORK"
     else
+        # A runtime that was killed leaves its mounts to our namespace.
+        awk -v below="$PG_WORK/" 'index($2, below) == 1 { print $2 }' /proc/self/mounts | sort -r | xargs -r umount -l 2>/dev/null
         rm -rf --one-file-system "$PG_WORK"
     fi
 }
