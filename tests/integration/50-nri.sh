@@ -46,6 +46,8 @@ mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null || true
 C=$PG_WORK/nri-containerd
 PLUGINS=$C/plugins
 mkdir -p "$C" "$PLUGINS"
+# What containers had mounted, once containerd is gone.
+on_exit "cut -d' ' -f2 /proc/self/mounts | grep '^$C/' | sort -r | xargs -r umount -l"
 printf '#!/bin/sh\nexec %s --root %s\n' "$PG_LIBEXEC/pullguard-nri" "$PG_NODE" >"$PLUGINS/10-pullguard"
 chmod 0755 "$PLUGINS/10-pullguard"
 CONTAINERD_SOCK=$C/containerd.sock
