@@ -16,6 +16,7 @@
 #include "policy/policy.h"
 #include "verifier/evidence.h"
 
+struct load_files;
 struct trust_root;
 
 struct judge_input {
@@ -25,6 +26,7 @@ struct judge_input {
     size_t root_count;
     enum no_match no_match;
     int64_t now;
+    const struct load_files *files;        /* for the evidence file only; may be NULL */
 };
 
 /*

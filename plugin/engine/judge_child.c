@@ -176,15 +176,17 @@ static bool run(struct trial *trial, struct response *ret, struct error *err)
 
 static void attach_evidence(const struct trial *trial, struct response *response)
 {
-    CLEANUP(buf_free) struct buf file = BUF_INIT(RESPONSE_MAX_BYTES / 2);
+    CLEANUP(buf_free) struct buf file = BUF_INIT(RESPONSE_MAX_BYTES);
+    size_t len;
 
     if (!(trial->input->request->flags & (REQUEST_EVIDENCE | REQUEST_COLLECT)))
         return;
     replay_write(&file, trial->input, &trial->evidence, response);
-    if (!buf_ok(&file) || file.len == 0)
+    len = file.len;
+    if (!buf_ok(&file) || len == 0)
         return;
     response->evidence_owned = buf_take(&file);
-    response->evidence = span_of(response->evidence_owned, file.len);
+    response->evidence = span_of(response->evidence_owned, len);
 }
 
 void judge_child(int fd, const struct sandbox *sandbox, const struct judge_input *input)

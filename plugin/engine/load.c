@@ -15,7 +15,40 @@
 struct reading {
     const char *root;
     struct names *consulted;
+    struct load_files *files; /* NULL = not kept */
 };
+
+bool load_files_add(struct load_files *files, enum load_kind kind, const char *name, struct span bytes, struct error *err)
+{
+    struct load_file file = {.kind = kind, .name = mem_strdup(name)};
+    void *copy = mem_dup(bytes.ptr, bytes.len);
+
+    if (!file.name || !copy ||
+        !mem_grow(&files->items, &files->capacity, files->count, sizeof(*files->items), 3 * LIMIT_POLICY_FILES)) {
+        mem_free(file.name);
+        mem_free(copy);
+        return error_oom(err);
+    }
+    file.bytes = span_of(copy, bytes.len);
+    files->items[files->count++] = file;
+    return true;
+}
+
+void load_files_done(struct load_files *files)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        mem_free(files->items[i].name);
+        mem_free((void *)(uintptr_t)files->items[i].bytes.ptr);
+    }
+    mem_free(files->items);
+    *files = (struct load_files){0};
+}
+
+static bool keep(const struct reading *reading, enum load_kind kind, const char *name, const struct buf *bytes,
+                 struct error *err)
+{
+    return !reading->files || load_files_add(reading->files, kind, name, buf_as_span(bytes), err);
+}
 
 static bool consult(const struct reading *reading, const char *path, struct error *err)
 {
@@ -42,8 +75,8 @@ static bool read_named(const struct reading *reading, const char *directory, con
     CLEANUP(mem_freep) char *path = NULL;
     char shown[80];
 
-    if (name[0] == '\0' || name[0] == '.' || strchr(name, '/'))
-        return error_set(err, REASON_POLICY_ERROR, "\"%s\" is no plain file name",
+    if (name[0] == '\0' || name[0] == '.' || name[0] == '/' || strstr(name, ".."))
+        return error_set(err, REASON_POLICY_ERROR, "\"%s\" is no name of a file below the directory",
                          text_clean(span_str(name), shown, sizeof(shown)));
     relative = mem_printf("%s/%s%s", directory, name, suffix);
     path = relative ? path_under(reading->root, relative) : NULL;
@@ -55,12 +88,14 @@ static bool read_named(const struct reading *reading, const char *directory, con
 
 static bool read_key(void *context, const char *name, struct buf *ret, struct error *err)
 {
-    return read_named(context, PG_CONFDIR "/keys", name, "", LIMIT_KEY_FILE_BYTES, ret, err);
+    return read_named(context, PG_CONFDIR "/keys", name, "", LIMIT_KEY_FILE_BYTES, ret, err) &&
+           keep(context, LOAD_KEY, name, ret, err);
 }
 
 static bool read_trust(void *context, const char *name, struct buf *ret, struct error *err)
 {
-    return read_named(context, PG_CONFDIR "/trust", name, ".json", LIMIT_TRUST_ROOT_BYTES, ret, err);
+    return read_named(context, PG_CONFDIR "/trust", name, ".json", LIMIT_TRUST_ROOT_BYTES, ret, err) &&
+           keep(context, LOAD_TRUST, name, ret, err);
 }
 
 static bool add_file(struct policy_set *set, const struct reading *reading, const char *directory, const char *name,
@@ -74,6 +109,7 @@ static bool add_file(struct policy_set *set, const struct reading *reading, cons
     if (!path)
         return error_oom(err);
     return consult(reading, path, err) && file_read(path, LIMIT_POLICY_FILE_BYTES, FILE_TRUSTED, &bytes, err) &&
+           keep(reading, LOAD_POLICY, path, &bytes, err) &&
            policy_set_add(set, path, buf_as_span(&bytes), &source, err);
 }
 
@@ -142,7 +178,7 @@ static bool fingerprint(struct engine_config *config, struct error *err)
     return true;
 }
 
-bool engine_config_finish(struct settings *settings, struct policy_set **policies, struct engine_config *ret,
+static bool config_finish(struct settings *settings, struct policy_set **policies, struct engine_config *ret,
                           struct error *err)
 {
     CLEANUP(engine_config_done) struct engine_config config = {0};
@@ -157,21 +193,24 @@ bool engine_config_finish(struct settings *settings, struct policy_set **policie
     return true;
 }
 
-bool engine_load_policies(const char *root, int64_t loaded_at, struct settings *settings, struct engine_config *ret,
-                          struct error *err)
+bool engine_load_policies(const char *root, int64_t loaded_at, bool keep_files, struct settings *settings,
+                          struct engine_config *ret, struct error *err)
 {
     CLEANUP(policy_set_freep) struct policy_set *set = policy_set_new();
     CLEANUP(names_free) struct names consulted = {0};
-    const struct reading reading = {.root = root, .consulted = &consulted};
+    CLEANUP(load_files_done) struct load_files files = {0};
+    const struct reading reading = {.root = root, .consulted = &consulted, .files = keep_files ? &files : NULL};
     struct engine_config config;
 
     if (!set)
         return error_oom(err);
-    if (!add_directory(set, &reading, err) || !engine_config_finish(settings, &set, &config, err))
+    if (!add_directory(set, &reading, err) || !config_finish(settings, &set, &config, err))
         return false;
     config.loaded_at = loaded_at;
     config.consulted = consulted;
     consulted = (struct names){0};
+    config.files = files;
+    files = (struct load_files){0};
     *ret = config;
     return true;
 }
@@ -181,7 +220,7 @@ bool engine_load(const char *root, struct engine_config *ret, struct error *err)
     CLEANUP(settings_done) struct settings settings = {0};
     int64_t loaded_at = time_now();
 
-    return settings_load(root, &settings, err) && engine_load_policies(root, loaded_at, &settings, ret, err);
+    return settings_load(root, &settings, err) && engine_load_policies(root, loaded_at, false, &settings, ret, err);
 }
 
 static bool no_key_file(void *context, const char *name, struct buf *ret, struct error *err)
@@ -198,6 +237,7 @@ static bool request_trust(void *context, const char *name, struct buf *ret, stru
 
     if (!request->trust_root || strcmp(name, "adhoc") != 0)
         return error_set(err, REASON_POLICY_ERROR, "the request brings no trust root of that name");
+    *ret = (struct buf)BUF_INIT(LIMIT_TRUST_ROOT_BYTES);
     buf_str(ret, request->trust_root);
     return buf_ok(ret) || error_oom(err);
 }
@@ -212,7 +252,54 @@ bool engine_load_adhoc(const struct request *request, struct settings *settings,
     if (!set)
         return error_oom(err);
     return policy_set_add(set, "request.json", span_str(request->policy), &source, err) &&
-           engine_config_finish(settings, &set, ret, err);
+           config_finish(settings, &set, ret, err);
+}
+
+bool engine_load_request(const struct request *request, struct engine_config *ret, struct error *err)
+{
+    CLEANUP(settings_done) struct settings settings = {0};
+
+    return settings_default(&settings, err) && engine_load_adhoc(request, &settings, ret, err);
+}
+
+static bool from_memory(void *context, enum load_kind kind, const char *name, struct buf *ret, struct error *err)
+{
+    const struct load_files *files = context;
+
+    for (size_t i = 0; i < files->count; i++)
+        if (files->items[i].kind == kind && strcmp(files->items[i].name, name) == 0) {
+            buf_span(ret, files->items[i].bytes);
+            return buf_ok(ret) || error_oom(err);
+        }
+    return error_set(err, REASON_NOT_FOUND, "the evidence file lacks a file that its policies name");
+}
+
+static bool key_from_memory(void *context, const char *name, struct buf *ret, struct error *err)
+{
+    *ret = (struct buf)BUF_INIT(LIMIT_KEY_FILE_BYTES);
+    return from_memory(context, LOAD_KEY, name, ret, err);
+}
+
+static bool trust_from_memory(void *context, const char *name, struct buf *ret, struct error *err)
+{
+    *ret = (struct buf)BUF_INIT(LIMIT_TRUST_ROOT_BYTES);
+    return from_memory(context, LOAD_TRUST, name, ret, err);
+}
+
+bool engine_load_files(const struct load_files *files, struct engine_config *ret, struct error *err)
+{
+    CLEANUP(policy_set_freep) struct policy_set *set = policy_set_new();
+    CLEANUP(settings_done) struct settings settings = {0};
+    const struct policy_source source = {
+        .context = (void *)(uintptr_t)files, .read_key = key_from_memory, .read_trust = trust_from_memory};
+
+    if (!set)
+        return error_oom(err);
+    for (size_t i = 0; i < files->count; i++)
+        if (files->items[i].kind == LOAD_POLICY &&
+            !policy_set_add(set, files->items[i].name, files->items[i].bytes, &source, err))
+            return false;
+    return settings_default(&settings, err) && config_finish(&settings, &set, ret, err);
 }
 
 void engine_config_done(struct engine_config *config)
@@ -223,5 +310,6 @@ void engine_config_done(struct engine_config *config)
     policy_set_free(config->policies);
     settings_done(&config->settings);
     names_free(&config->consulted);
+    load_files_done(&config->files);
     *config = (struct engine_config){0};
 }

@@ -17,6 +17,24 @@
 
 struct trust_root;
 
+/* What was read, as bytes: for evidence files. */
+enum load_kind { LOAD_POLICY = 1, LOAD_KEY = 2, LOAD_TRUST = 3 };
+
+struct load_file {
+    enum load_kind kind;
+    char *name;        /* policy: its path; key and trust root: the name the policy wrote */
+    struct span bytes; /* owned */
+};
+
+struct load_files {
+    struct load_file *items;
+    size_t count, capacity;
+};
+
+bool load_files_add(struct load_files *files, enum load_kind kind, const char *name, struct span bytes, struct error *err)
+    MUST_CHECK;
+void load_files_done(struct load_files *files);
+
 struct engine_config {
     struct settings settings;
     struct policy_set *policies;
@@ -25,19 +43,23 @@ struct engine_config {
     char fingerprint[65];      /* of settings, policies, keys, trust roots and program version */
     struct names consulted;    /* files and directories that were read, or looked for; for the cache's stamp */
     int64_t loaded_at;         /* before the first of them was read */
+    struct load_files files;   /* their bytes, when asked for */
 };
 
 /* Everything under root (NULL = "/"). The error names the file and is POLICY_ERROR, UNTRUSTED_FILE, NOT_FOUND, ... */
 bool engine_load(const char *root, struct engine_config *ret, struct error *err) MUST_CHECK;
-/* The second half, with settings that were read before, at loaded_at (moved into ret, and freed on failure). */
-bool engine_load_policies(const char *root, int64_t loaded_at, struct settings *settings, struct engine_config *ret,
-                          struct error *err) MUST_CHECK;
+/*
+ * The second half, with settings that were read before, at loaded_at (moved into ret, and freed on failure). keep_files: fill
+ * ret->files too.
+ */
+bool engine_load_policies(const char *root, int64_t loaded_at, bool keep_files, struct settings *settings,
+                          struct engine_config *ret, struct error *err) MUST_CHECK;
 /* Policies and trust root from the request itself (request.policy); keys are inline. */
 bool engine_load_adhoc(const struct request *request, struct settings *settings, struct engine_config *ret,
                        struct error *err) MUST_CHECK;
-/* Policies from memory: the replay. Takes settings; the source gives keys and trust roots. */
-bool engine_config_finish(struct settings *settings, struct policy_set **policies, struct engine_config *ret,
-                          struct error *err) MUST_CHECK;
+/* From memory, with default settings: the replay. */
+bool engine_load_files(const struct load_files *files, struct engine_config *ret, struct error *err) MUST_CHECK;
+bool engine_load_request(const struct request *request, struct engine_config *ret, struct error *err) MUST_CHECK;
 void engine_config_done(struct engine_config *config);
 
 #endif

@@ -64,8 +64,10 @@ static bool prepare(struct once *once, struct error *err)
     }
     if (!crypto_init(err))
         return false;
-    return once->request.policy ? engine_load_adhoc(&once->request, &once->settings, &once->config, err)
-                                : engine_load_policies(root, once->loaded_at, &once->settings, &once->config, err);
+    if (once->request.policy)
+        return engine_load_adhoc(&once->request, &once->settings, &once->config, err);
+    return engine_load_policies(root, once->loaded_at, (once->request.flags & (REQUEST_EVIDENCE | REQUEST_COLLECT)) != 0,
+                                &once->settings, &once->config, err);
 }
 
 static int64_t deadline_of(const struct once *once)

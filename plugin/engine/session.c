@@ -71,7 +71,8 @@ void session_start(struct session *session)
                                       .roots = (const struct trust_root *const *)session->config->roots,
                                       .root_count = session->config->root_count,
                                       .no_match = session->config->settings.no_match,
-                                      .now = time_now()};
+                                      .now = time_now(),
+                                      .files = &session->config->files};
     struct error err = ERROR_INIT;
     int theirs = -1;
     pid_t pid;
