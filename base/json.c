@@ -21,8 +21,8 @@
 
 /* In front of each block that yajl holds, so that all can be freed wherever yajl was left. */
 struct hook_block {
-    struct hook_block *next, *previous;
-    max_align_t bytes[];
+    _Alignas(max_align_t) struct hook_block *next; /* the bytes begin right behind the structure */
+    struct hook_block *previous;
 };
 
 struct json_reader {
@@ -56,7 +56,7 @@ static void hook_unlink(struct hook_block *block)
 
 static struct hook_block *hook_block_of(void *bytes)
 {
-    return bytes ? (struct hook_block *)(void *)((char *)bytes - offsetof(struct hook_block, bytes)) : NULL;
+    return bytes ? (struct hook_block *)(void *)((char *)bytes - sizeof(struct hook_block)) : NULL;
 }
 
 /*
@@ -83,7 +83,7 @@ static void *hook_resize(void *context, void *bytes, size_t size)
     } else {
         hook_link(reader, block);
     }
-    return block->bytes;
+    return block + 1;
 }
 
 static void *hook_new(void *context, size_t size)
@@ -105,7 +105,7 @@ static void hook_free(void *context, void *bytes)
 static void hook_free_all(struct json_reader *reader)
 {
     while (reader->blocks.next != &reader->blocks)
-        hook_free(reader, reader->blocks.next->bytes);
+        hook_free(reader, reader->blocks.next + 1);
 }
 
 /* Puts the place of `offset` in front of the error; 0 tells yajl to stop. */
