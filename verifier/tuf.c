@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The client's workflow (TUF specification section 5), one file at a time. */
+#include "verifier/tuf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "verifier/tuf_internal.h"
+
+enum {
+    MAX_ROOTS = 256, /* new roots in one update */
+    TARGET_PATH_MAX = 256,
+};
+
+/* What go-tuf allows (sigstore.md 3.9), bytes. */
+static const size_t max_bytes[TUF_ROLES] = {512000, 16384, 2000000, 5000000};
+
+enum step { STEP_ROOT, STEP_TIMESTAMP, STEP_SNAPSHOT, STEP_TARGETS, STEP_FILES, STEP_DONE, STEP_FAILED };
+
+struct target {
+    char *name; /* owned */
+    struct tuf_meta meta;
+    uint8_t *bytes; /* owned */
+    size_t len;
+};
+
+struct tuf {
+    enum step step;
+    int64_t now;
+    size_t roots_read;
+    struct tuf_document trusted[TUF_ROLES];
+    struct target targets[TUF_MAX_TARGETS];
+    size_t target_count;
+    size_t target_at;       /* STEP_FILES: the one wanted */
+    bool consistent;        /* consistent_snapshot: names carry versions and hashes */
+};
+
+static bool fail(struct tuf *tuf)
+{
+    tuf->step = STEP_FAILED;
+    return false;
+}
+
+void tuf_free(struct tuf *tuf)
+{
+    if (!tuf)
+        return;
+    for (size_t i = 0; i < TUF_ROLES; i++)
+        tuf_document_done(&tuf->trusted[i]);
+    for (size_t i = 0; i < tuf->target_count; i++) {
+        mem_free(tuf->targets[i].name);
+        mem_free(tuf->targets[i].bytes);
+    }
+    mem_free(tuf);
+}
+
+void tuf_freep(struct tuf **tuf)
+{
+    tuf_free(*tuf);
+    *tuf = NULL;
+}
+
+/* A path below targets/, in our own and the mirror's file system: plain characters, no "..". */
+static bool target_name_ok(const char *name)
+{
+    struct span text = span_str(name);
+
+    if (text.len == 0 || text.len > TARGET_PATH_MAX || name[0] == '/' || name[text.len - 1] == '/' || strstr(name, "..") ||
+        strstr(name, "//"))
+        return false;
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] <= ' ' || text.ptr[i] >= 0x7f || strchr("%?#\\", text.ptr[i]))
+            return false;
+    return true;
+}
+
+static bool take_names(struct tuf *tuf, const char *const *names, size_t count, const struct span *stored, struct error *err)
+{
+    if (count > TUF_MAX_TARGETS)
+        return error_set(err, REASON_LIMIT, "more than %d targets", (int)TUF_MAX_TARGETS);
+    for (size_t i = 0; i < count; i++) {
+        struct target *target = &tuf->targets[i];
+
+        if (!target_name_ok(names[i]))
+            return error_set(err, REASON_BAD_REQUEST, "a target's name is empty, too long or no plain path");
+        target->name = mem_strdup(names[i]);
+        tuf->target_count++;
+        if (!target->name)
+            return error_oom(err);
+        if (!stored || stored[i].len == 0)
+            continue;
+        target->bytes = mem_dup(stored[i].ptr, stored[i].len);
+        target->len = stored[i].len;
+        if (!target->bytes)
+            return error_oom(err);
+    }
+    return true;
+}
+
+/* Stored metadata is as trustworthy as its signatures; what does not verify any more is dropped without a word. */
+static void load_stored(struct tuf *tuf, enum tuf_role role, struct span bytes)
+{
+    struct tuf_document document CLEANUP(tuf_document_done) = {.bytes = NULL};
+    struct error ignored = ERROR_INIT;
+
+    if (bytes.len == 0 || bytes.len > max_bytes[role] || !tuf_document_parse(bytes, role, &document, &ignored) ||
+        !tuf_verify_role(&tuf->trusted[TUF_ROOT], role, &document, &ignored))
+        return;
+    tuf_document_move(&tuf->trusted[role], &document);
+}
+
+bool tuf_new(const struct tuf_stored *stored, const char *const *names, size_t name_count, int64_t now, struct tuf **ret,
+             struct error *err)
+{
+    struct tuf *tuf CLEANUP(tuf_freep) = mem_new(1, sizeof(*tuf));
+    struct tuf_document *root;
+
+    if (!tuf)
+        return error_oom(err);
+    root = &tuf->trusted[TUF_ROOT];
+    tuf->now = now;
+    tuf->step = STEP_ROOT;
+    if (!take_names(tuf, names, name_count, stored->targets, err))
+        return false;
+    if (stored->roles[TUF_ROOT].len > max_bytes[TUF_ROOT])
+        return error_set(err, REASON_LIMIT, "root.json of more than %zu bytes", max_bytes[TUF_ROOT]);
+    if (!tuf_document_parse(stored->roles[TUF_ROOT], TUF_ROOT, root, err) || !tuf_verify_role(root, TUF_ROOT, root, err))
+        return error_wrap(err, "trusted root");
+    for (size_t role = TUF_TIMESTAMP; role < TUF_ROLES; role++)
+        load_stored(tuf, (enum tuf_role)role, stored->roles[role]);
+    *ret = TAKE_PTR(tuf);
+    return true;
+}
+
+/* Specification 6.2: with consistent snapshots a file's name starts with its version, a target's with its hash. */
+static void metadata_name(const struct tuf *tuf, enum tuf_role role, int64_t version, struct tuf_request *ret)
+{
+    if (tuf->consistent || role == TUF_ROOT)
+        (void)snprintf(ret->name, sizeof(ret->name), "%lld.%s", (long long)version, tuf_role_file(role));
+    else
+        (void)snprintf(ret->name, sizeof(ret->name), "%s", tuf_role_file(role));
+}
+
+static void target_request(const struct tuf *tuf, const struct target *target, struct tuf_request *ret)
+{
+    const struct node *hash = node_get(target->meta.hashes, "sha256");
+    const char *slash = strrchr(target->name, '/');
+    int folder = slash ? (int)(slash - target->name) + 1 : 0;
+
+    if (!hash)
+        hash = node_get(target->meta.hashes, "sha512");
+    ret->max_bytes = (size_t)target->meta.length;
+    if (tuf->consistent && hash) /* begin_files has seen that it is hex */
+        (void)snprintf(ret->name, sizeof(ret->name), "targets/%.*s%.*s.%s", folder, target->name, (int)hash->text.len,
+                       (const char *)hash->text.ptr, target->name + folder);
+    else
+        (void)snprintf(ret->name, sizeof(ret->name), "targets/%s", target->name);
+}
+
+/* Which file's entry in which trusted metadata is wanted now. */
+static bool wanted_meta(const struct tuf *tuf, enum tuf_role role, struct tuf_meta *ret, struct error *err)
+{
+    return tuf_meta_find(&tuf->trusted[role == TUF_SNAPSHOT ? TUF_TIMESTAMP : TUF_SNAPSHOT], role, ret, err);
+}
+
+static void role_request(const struct tuf *tuf, enum tuf_role role, struct tuf_request *ret)
+{
+    struct tuf_meta meta = {.length = -1};
+    struct error ignored = ERROR_INIT;
+
+    ret->max_bytes = max_bytes[role];
+    if (wanted_meta(tuf, role, &meta, &ignored) && meta.length >= 0 && (uint64_t)meta.length < max_bytes[role])
+        ret->max_bytes = (size_t)meta.length;
+    metadata_name(tuf, role, meta.version, ret);
+}
+
+bool tuf_wants(const struct tuf *tuf, struct tuf_request *ret)
+{
+    switch (tuf->step) {
+    case STEP_ROOT:
+        ret->max_bytes = max_bytes[TUF_ROOT];
+        metadata_name(tuf, TUF_ROOT, tuf->trusted[TUF_ROOT].version + 1, ret);
+        return true;
+    case STEP_TIMESTAMP:
+        ret->max_bytes = max_bytes[TUF_TIMESTAMP];
+        (void)snprintf(ret->name, sizeof(ret->name), "%s", tuf_role_file(TUF_TIMESTAMP));
+        return true;
+    case STEP_SNAPSHOT:
+        role_request(tuf, TUF_SNAPSHOT, ret);
+        return true;
+    case STEP_TARGETS:
+        role_request(tuf, TUF_TARGETS, ret);
+        return true;
+    case STEP_FILES:
+        target_request(tuf, &tuf->targets[tuf->target_at], ret);
+        return true;
+    case STEP_DONE:
+    case STEP_FAILED:
+    default:
+        return false;
+    }
+}
+
+bool tuf_finished(const struct tuf *tuf)
+{
+    return tuf->step == STEP_DONE;
+}
+
+/* 5.3.10, 5.4.4, 5.5.6, 5.6.5: a freeze attack holds back newer files until what it serves has expired. */
+static bool check_expiry(const struct tuf *tuf, enum tuf_role role, const struct tuf_document *document, struct error *err)
+{
+    char when[TIME_TEXT_BYTES];
+
+    if (document->expires > tuf->now)
+        return true;
+    return error_set(err, REASON_EXPIRED, "%s version %lld expired at %s", tuf_role_file(role), (long long)document->version,
+                     time_format(document->expires, when));
+}
+
+static bool rolled_back(enum tuf_role role, int64_t had, int64_t got, struct error *err)
+{
+    return error_set(err, REASON_UNTRUSTED_CHAIN, "%s would go back from version %lld to %lld (rollback)", tuf_role_file(role),
+                     (long long)had, (long long)got);
+}
+
+/* 5.3.4 to 5.3.8: by the old root's keys and by its own, and the very next version. */
+static bool give_root(struct tuf *tuf, struct span bytes, struct error *err)
+{
+    struct tuf_document *old = &tuf->trusted[TUF_ROOT];
+    struct tuf_document document CLEANUP(tuf_document_done) = {.bytes = NULL};
+
+    if (!tuf_document_parse(bytes, TUF_ROOT, &document, err) || !tuf_verify_role(old, TUF_ROOT, &document, err) ||
+        !tuf_verify_role(&document, TUF_ROOT, &document, err))
+        return false;
+    if (document.version != old->version + 1)
+        return error_set(err, REASON_UNTRUSTED_CHAIN, "root.json is of version %lld; want %lld", (long long)document.version,
+                         (long long)old->version + 1);
+    /* 5.3.11: after a rotation old versions count no more, which is how a repository recovers from a fast-forward attack */
+    if (!tuf_same_role(old, &document, TUF_TIMESTAMP) || !tuf_same_role(old, &document, TUF_SNAPSHOT)) {
+        tuf_document_done(&tuf->trusted[TUF_TIMESTAMP]);
+        tuf_document_done(&tuf->trusted[TUF_SNAPSHOT]);
+    }
+    tuf_document_move(old, &document);
+    if (++tuf->roots_read > MAX_ROOTS)
+        return error_set(err, REASON_LIMIT, "more than %d new versions of root.json", (int)MAX_ROOTS);
+    return true;
+}
+
+/* There is no newer root: it must not have expired, and everything below it is held against it once more. */
+static bool finish_roots(struct tuf *tuf, struct error *err)
+{
+    const struct tuf_document *root = &tuf->trusted[TUF_ROOT];
+    struct error ignored = ERROR_INIT;
+
+    if (!check_expiry(tuf, TUF_ROOT, root, err))
+        return false;
+    for (size_t role = TUF_TIMESTAMP; role < TUF_ROLES; role++)
+        if (tuf->trusted[role].tree && !tuf_verify_role(root, (enum tuf_role)role, &tuf->trusted[role], &ignored))
+            tuf_document_done(&tuf->trusted[role]);
+    tuf->consistent = false;
+    if (node_get(root->signed_part, "consistent_snapshot") &&
+        !node_bool(node_get(root->signed_part, "consistent_snapshot"), &tuf->consistent))
+        return error_set(err, REASON_MALFORMED, "root.json has a consistent_snapshot that is neither true nor false");
+    tuf->step = STEP_TIMESTAMP;
+    return true;
+}
+
+/* 5.5.5: no role's version goes back, and none that was there disappears. */
+static bool check_snapshot_rollback(const struct tuf_document *old, const struct tuf_document *new, struct error *err)
+{
+    const struct node *entries = node_get(old->signed_part, "meta");
+
+    for (const struct node *entry = entries ? entries->child : NULL; entry; entry = entry->next) {
+        const struct node *other = node_get_span(node_get(new->signed_part, "meta"), entry->name);
+        struct tuf_meta had, got;
+        char name[128];
+
+        text_clean(entry->name, name, sizeof(name));
+        if (!node_is(other, NODE_MAP))
+            return error_set(err, REASON_UNTRUSTED_CHAIN, "snapshot.json no longer names %s (rollback)", name);
+        if (!tuf_meta_parse(entry, false, &had, err) || !tuf_meta_parse(other, false, &got, err))
+            return false;
+        if (got.version < had.version)
+            return error_set(err, REASON_UNTRUSTED_CHAIN, "snapshot.json takes %s back from version %lld to %lld (rollback)",
+                             name, (long long)had.version, (long long)got.version);
+    }
+    return true;
+}
+
+/* Everything that binds a snapshot or targets file to the metadata that names it. */
+static bool check_against(const struct tuf *tuf, enum tuf_role role, const struct tuf_document *document, struct error *err)
+{
+    struct tuf_meta meta;
+
+    if (!wanted_meta(tuf, role, &meta, err) ||
+        !tuf_meta_matches(&meta, span_of(document->bytes, document->len), tuf_role_file(role), err) ||
+        !tuf_verify_role(&tuf->trusted[TUF_ROOT], role, document, err))
+        return false;
+    if (document->version != meta.version)
+        return error_set(err, REASON_UNTRUSTED_CHAIN, "%s is of version %lld; the %s names version %lld (mix and match)",
+                         tuf_role_file(role), (long long)document->version, role == TUF_SNAPSHOT ? "timestamp" : "snapshot",
+                         (long long)meta.version);
+    return check_expiry(tuf, role, document, err);
+}
+
+/* 5.7: finds the targets and skips those whose stored bytes are still right. */
+static bool begin_files(struct tuf *tuf, struct error *err)
+{
+    const struct node *entries = node_get(tuf->trusted[TUF_TARGETS].signed_part, "targets");
+    struct error ignored = ERROR_INIT;
+
+    for (size_t i = 0; i < tuf->target_count; i++) {
+        struct target *target = &tuf->targets[i];
+        const struct node *entry = node_get(entries, target->name);
+
+        if (!node_is(entry, NODE_MAP))
+            return error_set(err, REASON_NOT_FOUND, "targets.json version %lld does not name %s",
+                             (long long)tuf->trusted[TUF_TARGETS].version, target->name);
+        if (!tuf_meta_parse(entry, true, &target->meta, err))
+            return false;
+        if (target->meta.length == 0 || target->meta.length > LIMIT_TRUST_ROOT_BYTES)
+            return error_set(err, REASON_LIMIT, "%s is empty or larger than %d bytes", target->name, (int)LIMIT_TRUST_ROOT_BYTES);
+        if (!tuf_meta_check_hashes(&target->meta, target->name, err))
+            return false;
+        if (target->bytes && !tuf_meta_matches(&target->meta, span_of(target->bytes, target->len), target->name, &ignored)) {
+            mem_free(target->bytes);
+            target->bytes = NULL;
+            target->len = 0;
+        }
+    }
+    tuf->step = STEP_FILES;
+    tuf->target_at = 0;
+    return true;
+}
+
+/* Goes on past everything that is there already. */
+static bool advance(struct tuf *tuf, struct error *err)
+{
+    struct error ignored = ERROR_INIT;
+    struct tuf_meta meta;
+
+    if (tuf->step == STEP_SNAPSHOT) {
+        if (!wanted_meta(tuf, TUF_SNAPSHOT, &meta, err))
+            return false;
+        if (tuf->trusted[TUF_SNAPSHOT].tree && check_against(tuf, TUF_SNAPSHOT, &tuf->trusted[TUF_SNAPSHOT], &ignored))
+            tuf->step = STEP_TARGETS;
+    }
+    if (tuf->step == STEP_TARGETS) {
+        if (!wanted_meta(tuf, TUF_TARGETS, &meta, err))
+            return false;
+        if (tuf->trusted[TUF_TARGETS].tree && check_against(tuf, TUF_TARGETS, &tuf->trusted[TUF_TARGETS], &ignored) &&
+            !begin_files(tuf, err))
+            return false;
+    }
+    if (tuf->step == STEP_FILES) {
+        while (tuf->target_at < tuf->target_count && tuf->targets[tuf->target_at].bytes)
+            tuf->target_at++;
+        if (tuf->target_at == tuf->target_count)
+            tuf->step = STEP_DONE;
+    }
+    return true;
+}
+
+/* 5.4: signatures, no way back, not expired. The same version again is the same file: what is stored stays. */
+static bool give_timestamp(struct tuf *tuf, struct span bytes, struct error *err)
+{
+    struct tuf_document document CLEANUP(tuf_document_done) = {.bytes = NULL};
+    struct tuf_document *old = &tuf->trusted[TUF_TIMESTAMP];
+    struct tuf_meta had, got;
+
+    if (!tuf_document_parse(bytes, TUF_TIMESTAMP, &document, err) ||
+        !tuf_verify_role(&tuf->trusted[TUF_ROOT], TUF_TIMESTAMP, &document, err) ||
+        !tuf_meta_find(&document, TUF_SNAPSHOT, &got, err))
+        return false;
+    if (old->tree) {
+        if (document.version < old->version)
+            return rolled_back(TUF_TIMESTAMP, old->version, document.version, err);
+        if (!tuf_meta_find(old, TUF_SNAPSHOT, &had, err))
+            return false;
+        if (got.version < had.version)
+            return rolled_back(TUF_SNAPSHOT, had.version, got.version, err);
+    }
+    if (!old->tree || document.version > old->version)
+        tuf_document_move(old, &document);
+    if (!check_expiry(tuf, TUF_TIMESTAMP, old, err))
+        return false;
+    tuf->step = STEP_SNAPSHOT;
+    return true;
+}
+
+static bool give_snapshot(struct tuf *tuf, struct span bytes, struct error *err)
+{
+    struct tuf_document document CLEANUP(tuf_document_done) = {.bytes = NULL};
+    struct tuf_document *old = &tuf->trusted[TUF_SNAPSHOT];
+    struct tuf_meta meta;
+
+    if (!wanted_meta(tuf, TUF_SNAPSHOT, &meta, err) || !tuf_meta_matches(&meta, bytes, tuf_role_file(TUF_SNAPSHOT), err) ||
+        !tuf_document_parse(bytes, TUF_SNAPSHOT, &document, err) || !check_against(tuf, TUF_SNAPSHOT, &document, err))
+        return false;
+    if (old->tree && !check_snapshot_rollback(old, &document, err))
+        return false;
+    tuf_document_move(old, &document);
+    tuf->step = STEP_TARGETS;
+    return true;
+}
+
+static bool give_targets(struct tuf *tuf, struct span bytes, struct error *err)
+{
+    struct tuf_document document CLEANUP(tuf_document_done) = {.bytes = NULL};
+    struct tuf_meta meta;
+
+    if (!wanted_meta(tuf, TUF_TARGETS, &meta, err) || !tuf_meta_matches(&meta, bytes, tuf_role_file(TUF_TARGETS), err) ||
+        !tuf_document_parse(bytes, TUF_TARGETS, &document, err) || !check_against(tuf, TUF_TARGETS, &document, err))
+        return false;
+    tuf_document_move(&tuf->trusted[TUF_TARGETS], &document);
+    return begin_files(tuf, err);
+}
+
+static bool give_target(struct tuf *tuf, struct span bytes, struct error *err)
+{
+    struct target *target = &tuf->targets[tuf->target_at];
+
+    if (!tuf_meta_matches(&target->meta, bytes, target->name, err))
+        return false;
+    target->bytes = mem_dup(bytes.ptr, bytes.len);
+    target->len = bytes.len;
+    return target->bytes ? true : error_oom(err);
+}
+
+static bool give(struct tuf *tuf, struct span bytes, struct error *err)
+{
+    switch (tuf->step) {
+    case STEP_ROOT:
+        return give_root(tuf, bytes, err);
+    case STEP_TIMESTAMP:
+        return give_timestamp(tuf, bytes, err);
+    case STEP_SNAPSHOT:
+        return give_snapshot(tuf, bytes, err);
+    case STEP_TARGETS:
+        return give_targets(tuf, bytes, err);
+    case STEP_FILES:
+        return give_target(tuf, bytes, err);
+    case STEP_DONE:
+    case STEP_FAILED:
+    default:
+        return error_set(err, REASON_INTERNAL, "TUF: no file was asked for");
+    }
+}
+
+bool tuf_give(struct tuf *tuf, struct span bytes, struct error *err)
+{
+    struct tuf_request request;
+
+    /* 5.1, endless data: whoever fetches stops there; this is for one that did not */
+    if (tuf_wants(tuf, &request) && bytes.len > request.max_bytes) {
+        (void)fail(tuf);
+        return error_set(err, REASON_LIMIT, "%s has more than %zu bytes", request.name, request.max_bytes);
+    }
+    return give(tuf, bytes, err) && advance(tuf, err) ? true : fail(tuf);
+}
+
+bool tuf_absent(struct tuf *tuf, struct error *err)
+{
+    struct tuf_request request;
+
+    if (tuf->step == STEP_ROOT)
+        return finish_roots(tuf, err) ? true : fail(tuf);
+    if (!tuf_wants(tuf, &request))
+        return error_set(err, REASON_INTERNAL, "TUF: no file was asked for");
+    (void)fail(tuf);
+    return error_set(err, REASON_NOT_FOUND, "the repository has no %s", request.name);
+}
+
+struct span tuf_target(const struct tuf *tuf, size_t index)
+{
+    if (tuf->step != STEP_DONE || index >= tuf->target_count)
+        return span_of(NULL, 0);
+    return span_of(tuf->targets[index].bytes, tuf->targets[index].len);
+}
+
+struct span tuf_state(const struct tuf *tuf, enum tuf_role role)
+{
+    return span_of(tuf->trusted[role].bytes, tuf->trusted[role].len);
+}
+
+int64_t tuf_version(const struct tuf *tuf, enum tuf_role role)
+{
+    return tuf->trusted[role].version;
+}
+
+int64_t tuf_expires(const struct tuf *tuf, enum tuf_role role)
+{
+    return tuf->trusted[role].expires;
+}
