@@ -114,6 +114,8 @@ enum login { LOGIN_READY, LOGIN_WAIT, LOGIN_FAILED };
 enum login login_prepare(struct lookup *lookup, char **ret_authorization, struct error *err);
 /* After a 401: true = try again (queued or waiting); false = err says why there is no more to try. */
 bool login_again(struct lookup *lookup, struct error *err) MUST_CHECK;
+/* How this look-up was logged in did not lead to a token: the next one starts from a challenge. */
+void login_forget(struct lookup *lookup);
 void token_request_free(struct token_request *request);
 
 /* outcome.c */

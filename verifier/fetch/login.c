@@ -248,6 +248,30 @@ static bool bearer_again(struct lookup *lookup, const struct auth_hint *hint, st
     return true;
 }
 
+/*
+ * A remembered token that no longer does is replaced by the way it was got. What the 401 says is not looked at: Harbor
+ * answers "Basic" to whoever sends an expired token (goharbor/harbor issue 18856).
+ */
+static bool renew_token(struct lookup *lookup, const char *place, bool *ret_ok, struct error *err)
+{
+    const struct auth_hint *hint = auth_hint_find(&lookup->running->fetcher->auth, place);
+
+    if (!hint || hint->basic || !lookup->token || lookup->token_fresh || lookup->logins > 0)
+        return false;
+    lookup->logins++;
+    *ret_ok = bearer_again(lookup, hint, err);
+    return true;
+}
+
+void login_forget(struct lookup *lookup)
+{
+    const struct fetch_endpoint *endpoint = lookup_endpoint(lookup);
+    char *place CLEANUP(auth_secret_freep) = auth_place(endpoint, lookup->want->repository);
+
+    if (place)
+        auth_hint_drop(&lookup->running->fetcher->auth, place);
+}
+
 bool login_again(struct lookup *lookup, struct error *err)
 {
     struct fetcher *fetcher = lookup->running->fetcher;
@@ -256,11 +280,14 @@ bool login_again(struct lookup *lookup, struct error *err)
     char *place CLEANUP(auth_secret_freep) = auth_place(endpoint, lookup->want->repository);
     const char *repository = endpoint->repository ? endpoint->repository : lookup->want->repository;
     const struct auth_hint *hint;
+    bool ok;
 
     lookup->auth_depth++;
     lookup->running->counters.auth_requests++;
     if (!place)
         return error_oom(err);
+    if (renew_token(lookup, place, &ok, err))
+        return ok;
     if (lookup->exchange.challenge.len == 0)
         return error_set(err, REASON_UNAUTHORIZED, "got HTTP 401 that does not say how to log in");
     if (!parser_ask_challenge(fetcher->parser_fd, buf_as_span(&lookup->exchange.challenge), &challenge, err))

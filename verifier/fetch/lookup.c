@@ -267,6 +267,7 @@ void lookup_token_failed(struct lookup *lookup, const struct error *why)
         lookup->state = LOOKUP_QUEUED;
         return;
     }
+    login_forget(lookup);
     fail(lookup, why,
          why->reason == REASON_UNAUTHORIZED ? "check the credentials for this registry" : "try again, or check the token service");
 }
@@ -340,7 +341,8 @@ static int64_t retry_delay(const struct lookup *lookup)
     long status = exchange->status;
     int64_t delay;
 
-    if (lookup->retries >= RETRIES_MAX || exchange->trouble != TROUBLE_NONE)
+    if (lookup->retries >= RETRIES_MAX || exchange->trouble != TROUBLE_NONE ||
+        (lookup->want->kind == WANT_REFERRERS && !lookup->own_host))
         return -1;
     if (exchange->result != CURLE_OK)
         delay = is_broken_connection(exchange->result) ? 0 : -1;
@@ -356,9 +358,13 @@ static int64_t retry_delay(const struct lookup *lookup)
     return next_endpoint(lookup, lookup->endpoint + 1) < lookup->registry->count ? -1 : delay;
 }
 
-static bool is_redirect(long status)
+/* 303 "See Other" leads to something else than what was asked for: for referrers that is no answer (outcome.c). */
+static bool is_redirect(const struct lookup *lookup)
 {
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+    long status = lookup->exchange.status;
+
+    return status == 301 || status == 302 || (status == 303 && lookup->want->kind != WANT_REFERRERS) || status == 307 ||
+           status == 308;
 }
 
 static bool follow(struct lookup *lookup, struct error *err)
@@ -410,7 +416,7 @@ static void lookup_complete(struct exchange *exchange)
     } else if (exchange->result == CURLE_OK && exchange->status == 401 && lookup->own_host) {
         if (!login_again(lookup, &err))
             fail(lookup, &err, "check the credentials for this registry");
-    } else if (exchange->result == CURLE_OK && is_redirect(exchange->status)) {
+    } else if (exchange->result == CURLE_OK && is_redirect(lookup)) {
         if (!follow(lookup, &err))
             fail(lookup, &err, "check the registry");
     } else if (delay >= 0) {

@@ -194,6 +194,9 @@ static bool is_absent(const struct lookup *lookup)
         return true;
     if (lookup->want->kind != WANT_REFERRERS)
         return false;
+    /* ghcr.io sends everybody to a web page (303), which then answers what it likes (artifacthub/hub issue 4785) */
+    if (status == 303 || (!lookup->own_host && status >= 400 && status < 500))
+        return true;
     if (status == 200)
         return !exchange->content_type || (strcmp(exchange->content_type, "application/vnd.oci.image.index.v1+json") != 0);
     return status == 400 || status == 405 || status == 406 || status == 501;
