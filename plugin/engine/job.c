@@ -7,6 +7,7 @@
 #include "config.h"
 #include "plugin/engine/credentials.h"
 #include "verifier/fetch/fetch.h"
+#include "verifier/mirrors/mirrors.h"
 #include "verifier/ref.h"
 
 static bool is_insecure(const struct settings *settings, const struct request *request, const char *host)
@@ -19,20 +20,47 @@ static bool is_insecure(const struct settings *settings, const struct request *r
     return false;
 }
 
+/* Whether what is pulled is known by digest: all requests of runtimes are; the command line may name a tag only. */
+static bool has_digest(const struct request *request)
+{
+    return request->digest || (request->reference && strchr(request->reference, '@'));
+}
+
+/* Each endpoint gets what is meant for its own host, never what is meant for the registry that it mirrors. */
+static bool set_credentials(const char *root, const struct settings *settings, const struct request *request,
+                            const struct want *want, int64_t deadline, struct fetch_endpoint *endpoint, struct error *err)
+{
+    CLEANUP(mem_freep) char *host = mirrors_endpoint_host(endpoint);
+
+    if (!host)
+        return error_oom(err);
+    return credentials_find(root, settings, request, host, endpoint->repository ? endpoint->repository : want->repository,
+                            deadline, &endpoint->credentials, err);
+}
+
 static bool add_registry(const char *root, const struct settings *settings, const struct request *request,
                          const struct want *want, struct fetch_job *job, struct error *err)
 {
     struct fetch_registry *registry = fetch_job_registry(job, want->host, want->repository);
-    CLEANUP(fetch_credentials_done) struct fetch_credentials credentials = {0};
-    CLEANUP(fetch_endpoint_done) struct fetch_endpoint endpoint = {0};
+    const struct mirrors_config mirrors = {.root = root,
+                                           .hosts_dirs = &settings->hosts_dirs,
+                                           .registries_conf = settings->registries_conf,
+                                           .trust = FILE_TRUSTED};
+    const struct mirrors_query query = {.host = want->host,
+                                        .repository = want->repository,
+                                        .has_digest = has_digest(request),
+                                        .insecure = is_insecure(settings, request, want->host)};
 
     if (!registry)
         return error_oom(err);
     if (registry->count > 0)
         return true;
-    return credentials_find(root, settings, request, want->host, want->repository, job->deadline, &credentials, err) &&
-           fetch_endpoint_default(want->host, is_insecure(settings, request, want->host), &credentials, &endpoint, err) &&
-           fetch_registry_add(registry, &endpoint, err);
+    if (!mirrors_find(&mirrors, &query, registry, err))
+        return false;
+    for (size_t i = 0; i < registry->count; i++)
+        if (!set_credentials(root, settings, request, want, job->deadline, &registry->endpoints[i], err))
+            return false;
+    return true;
 }
 
 static bool set_text(char **place, const char *text, struct error *err)

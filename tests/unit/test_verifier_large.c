@@ -150,7 +150,7 @@ START_TEST(floods_are_not_fetched)
         (void)snprintf(manifest, sizeof(manifest),
                        "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"sha256:" HEX "\",\"size\":2},\"layers\":"
                        "[{\"mediaType\":\"application/vnd.dev.sigstore.bundle.v0.3+json\",\"digest\":\"sha256:%c%s\",\"size\":%d}]}",
-                       'a' + i % 6, HEX "" + 1, i == 7 ? LIMIT_ATTESTATION_BYTES + 1 : 100 * 1024 * 1024);
+                       'a' + i % 6, &HEX[1], i == 7 ? LIMIT_ATTESTATION_BYTES + 1 : 100 * 1024 * 1024);
         test_registry_put_digest(&run.registry, WANT_MANIFEST, REPO, NULL, span_str(manifest), digest);
         buf_printf(&descriptors, "%s{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"size\":%zu,\"digest\":\"%s\"}",
                    i > 0 ? "," : "", strlen(manifest), digest);
