@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/init.h"
 
+#include <time.h>
+
 #include "crypto/key.h"
 #include "crypto/openssl_cleanup.h"
 
@@ -30,6 +32,9 @@ bool crypto_init(struct error *err)
     struct pubkey *key CLEANUP(pubkey_freep) = NULL;
     struct digest digest;
 
+    /* The C library reads /etc/localtime on its first gmtime_r(), even for UTC; certificates' times would do that in a
+     * sandbox, which kills for it. */
+    tzset();
     if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL) != 1)
         return error_set(err, REASON_INTERNAL, "OpenSSL does not start");
     for (size_t i = 0; i < ARRAY_LEN(prefetched); i++)

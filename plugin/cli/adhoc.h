@@ -28,14 +28,13 @@ struct verify_values {
     const char *conditions;      /* verify-attestation --policy */
 };
 
-/* The rows every verify command has in its table. */
+/* Rows of the verify commands' tables. */
 #define VERIFY_OPTION(name, letter, kind, value, member, help) \
     { name, letter, kind, value, offsetof(struct verify_values, member), help }
-#define VERIFY_OPTIONS \
+/* Who must have signed. */
+#define SIGNER_OPTIONS \
     VERIFY_OPTION("key", 0, OPTION_LIST, "FILE", keys, \
                   "public key in PEM; - reads standard input; repeated: any of them is enough"), \
-    VERIFY_OPTION("annotations", 'a', OPTION_LIST, "KEY=VALUE", annotations, \
-                  "annotation that the signature must carry; repeated or comma-separated: all of them"), \
     VERIFY_OPTION("certificate-identity", 0, OPTION_TEXT, "NAME", identity, \
                   "keyless: identity that the certificate must carry"), \
     VERIFY_OPTION("certificate-identity-regexp", 0, OPTION_TEXT, "RE", identity_regexp, \
@@ -60,13 +59,17 @@ struct verify_values {
                   "own authority: PEM chain, intermediates first, root last"), \
     VERIFY_OPTION("ca-roots", 0, OPTION_TEXT, "FILE", ca_roots, "own authority: PEM roots"), \
     VERIFY_OPTION("ca-intermediates", 0, OPTION_TEXT, "FILE", ca_intermediates, \
-                  "own authority: PEM intermediates, with --ca-roots"), \
+                  "own authority: PEM intermediates, with --ca-roots")
+/* What else must prove it. */
+#define LOG_OPTIONS \
     VERIFY_OPTION("insecure-ignore-tlog", 0, OPTION_FLAG, NULL, insecure_ignore_tlog, \
                   "accept signatures without an entry in a transparency log"), \
     VERIFY_OPTION("insecure-ignore-sct", 0, OPTION_FLAG, NULL, insecure_ignore_sct, \
                   "accept certificates without a signed certificate timestamp"), \
     VERIFY_OPTION("use-signed-timestamps", 0, OPTION_FLAG, NULL, use_signed_timestamps, \
-                  "demand a timestamp of a timestamp authority (RFC 3161)"), \
+                  "demand a timestamp of a timestamp authority (RFC 3161)")
+/* How to reach the registry. */
+#define REGISTRY_OPTIONS \
     VERIFY_OPTION("allow-insecure-registry", 0, OPTION_FLAG, NULL, insecure_registry, \
                   "registry over plain HTTP or with an unverified certificate"), \
     VERIFY_OPTION("allow-http-registry", 0, OPTION_FLAG, NULL, http_registry, \
@@ -74,7 +77,11 @@ struct verify_values {
     VERIFY_OPTION("registry-username", 0, OPTION_TEXT, "NAME", username, "user name for the registry"), \
     VERIFY_OPTION("registry-password", 0, OPTION_TEXT, "TEXT", password, "password for the registry"), \
     VERIFY_OPTION("registry-token", 0, OPTION_TEXT, "TEXT", token, "identity token for the registry"), \
-    VERIFY_OPTION("timeout", 0, OPTION_TEXT, "TIME", timeout, "limit for each image, as 30s or 2m; default 1m"), \
+    VERIFY_OPTION("timeout", 0, OPTION_TEXT, "TIME", timeout, "limit for each image, as 30s or 2m; default 1m")
+/* What verify has besides. */
+#define VERIFY_OPTIONS \
+    VERIFY_OPTION("annotations", 'a', OPTION_LIST, "KEY=VALUE", annotations, \
+                  "annotation that the signature must carry; repeated or comma-separated: all of them"), \
     VERIFY_OPTION("output", 'o', OPTION_TEXT, "json|text", output, "form of the answer on standard output; default json")
 
 /* Name that the engine gives to request.trust_root. */

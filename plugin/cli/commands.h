@@ -6,6 +6,9 @@
 #include "plugin/cli/cli.h"
 
 extern const struct command command_verify;
+extern const struct command command_verify_blob;
+extern const struct command command_verify_blob_attestation;
+extern const struct command command_verify_bundle;
 extern const struct command command_check;
 extern const struct command command_policy_lint;
 extern const struct command command_policy_explain;

@@ -64,7 +64,10 @@ static void print_common(FILE *out)
 
 void help_command(FILE *out, const struct command *command)
 {
-    fprintf(out, "Usage: pullguard %s %s\n\n%s\n", command->name, command->usage, command->details);
+    int column = fprintf(out, "Usage: pullguard %s ", command->name);
+
+    print_wrapped(out, command->usage, column, 7);
+    fprintf(out, "\n%s\n", command->details);
     if (command->option_count > 0)
         fprintf(out, "\nOptions:\n");
     for (size_t i = 0; i < command->option_count; i++)

@@ -10,11 +10,13 @@
 #include "base/mem.h"
 #include "base/tree.h"
 #include "config.h"
+#include "crypto/init.h"
 #include "plugin/cli/commands.h"
 #include "plugin/cli/say.h"
 
 const struct command *const cli_commands[] = {
-    &command_verify, &command_check, &command_policy_lint, &command_policy_explain, &command_doctor, &command_enable, &command_disable,
+    &command_verify, &command_verify_blob, &command_verify_blob_attestation, &command_verify_bundle, &command_check,
+    &command_policy_lint, &command_policy_explain, &command_doctor, &command_enable, &command_disable,
     &command_status, &command_node_key_show, &command_node_key_rotate, &command_version,
 };
 const size_t cli_command_count = ARRAY_LEN(cli_commands);
@@ -99,6 +101,9 @@ static int run_command(struct cli *cli, const struct command *command, int argc,
     } else if (cli->version) {
         printf("pullguard %s\n", PG_VERSION);
         code = EXIT_YES;
+    } else if (!crypto_init(&err)) {
+        say_error(cli, "%s", err.text);
+        code = EXIT_UNDECIDED;
     } else {
         code = command->run(cli, values, &args);
     }

@@ -124,7 +124,7 @@ static int verify_run(const struct cli *cli, const void *values_, const struct t
     return worst;
 }
 
-static const struct option_spec options[] = { VERIFY_OPTIONS };
+static const struct option_spec options[] = { SIGNER_OPTIONS, VERIFY_OPTIONS, LOG_OPTIONS, REGISTRY_OPTIONS };
 
 const struct command command_verify = {
     .name = "verify",

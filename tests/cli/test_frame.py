@@ -30,17 +30,23 @@ def man_sections():
     """Command -> options, from the mdoc source that was installed."""
     with open(os.path.join(BUILD, "packaging/man/pullguard.1"), encoding="utf-8") as file:
         text = file.read()
-    sections = {}
+    sections, shared = {}, []
     for part in re.split(r"^\.Ss ", text, flags=re.M)[1:]:
         head = part.split("\n", 1)[0]
-        name = re.match(r"([a-z][a-z-]*(?: [a-z][a-z-]*)*)", re.sub(r" (Op|Oo|Po|Ar|Fl).*", "", head)).group(1).strip()
+        name = re.match(r"([A-Za-z][a-z-]*(?: [a-z][a-z-]*)*)", re.sub(r" (Op|Oo|Po|Ar|Fl).*", "", head)).group(1).strip()
         body = part.split("\n.Sh ", 1)[0]
         options = set()
         for line in re.findall(r"^\.It Fl (.*)$", body, re.M):
             for word in re.findall(r"(?:^|Fl )(-?[a-z][a-z-]*|\w)(?= |$)", line):
                 options.add("-" + word)
-        for word in name.split(" , "):
-            sections[word] = options
+        if name == "":
+            continue
+        sections[name] = options
+        if "options of all verify commands" in body:
+            shared.append(name)
+    common = sections.pop("Options of all verify commands")
+    for name in shared:
+        sections[name] |= common
     return sections
 
 

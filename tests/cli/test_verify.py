@@ -120,6 +120,72 @@ def test_without_a_log_entry_the_log_is_demanded():
     want_text(result.err, "--insecure-ignore-tlog")
 
 
+ROOT = os.path.join(VECTORS, "keys/mock_trusted_root.json")
+IDENTITY = "https://github.com/example/app/.github/workflows/release.yml@refs/heads/main"
+ISSUER = "https://token.actions.githubusercontent.com"
+KEYLESS = ["--certificate-identity", IDENTITY, "--certificate-oidc-issuer", ISSUER, "--trusted-root", ROOT]
+
+
+def test_key_with_a_log_entry():
+    for name in ("key-bundle-r1", "key-bundle-r2", "key-legacy-r1"):
+        result = verify("--key", KEY, "--trusted-root", ROOT, HOST + "/demo/%s:v1" % name)
+        want_code(result, 0)
+        want_text(result.err, "transparency log was verified offline", result)
+    result = verify("--key", KEY, "--trusted-root", ROOT, HOST + "/demo/legacy:v1")
+    want_code(result, 1)
+    want_text(result.err, "no_log_entry", result)
+    want_code(verify("--key", KEY, "--trusted-root", ROOT, "--use-signed-timestamps", HOST + "/demo/key-bundle-r2:v1"), 0)
+    result = verify("--key", KEY, "--trusted-root", ROOT, "--use-signed-timestamps", HOST + "/demo/key-bundle-r1:v1")
+    want_code(result, 1)
+    want_text(result.err, "no_timestamp", result)
+
+
+def test_keyless():
+    for name in ("kl-legacy", "kl-legacy-tsa", "kl-bundle-r1", "kl-bundle-r2"):
+        result = verify(*KEYLESS, HOST + "/demo/%s:v1" % name)
+        want_code(result, 0)
+        optional = result.json()[0]["optional"]
+        want(optional["Subject"] == IDENTITY and optional["Issuer"] == ISSUER and optional["team"] == "infra" and
+             optional["githubWorkflowRepository"] == "example/app", "optional", result)
+        want_text(result.err, "The code-signing certificate was verified", result)
+    reference = HOST + "/demo/kl-bundle-r1:v1"
+    want_code(verify("--certificate-identity-regexp", "^https://github.com/example/", "--certificate-oidc-issuer-regexp",
+                     ".*githubusercontent.*", "--trusted-root", ROOT, reference), 0)
+    want_code(verify(*KEYLESS, "--certificate-github-workflow-name", "release", "--certificate-github-workflow-trigger",
+                     "push", reference), 0)
+
+
+def test_keyless_refusals():
+    reference = HOST + "/demo/kl-bundle-r1:v1"
+    for flags, reason in (
+            (["--certificate-identity", IDENTITY + "x", "--certificate-oidc-issuer", ISSUER, "--trusted-root", ROOT], "wrong_identity"),
+            (["--certificate-identity", IDENTITY, "--certificate-oidc-issuer", ISSUER + "/", "--trusted-root", ROOT], "wrong_identity"),
+            (KEYLESS + ["--certificate-github-workflow-name", "other"], "wrong_identity"),
+            (KEYLESS + ["-a", "team=sales"], "annotation_mismatch"),
+            (KEYLESS[:4] + ["--ca-roots", os.path.join(VECTORS, "keys/byo-pki/root.pem"), "--insecure-ignore-tlog",
+                            "--insecure-ignore-sct"], "untrusted_chain")):
+        result = verify(*flags, reference)
+        want_code(result, 1)
+        want_text(result.err, reason, result)
+    result = verify(*KEYLESS[:4], reference)
+    want_code(result, 2)
+    want_text(result.err, "pullguard trust init", result)
+
+
+def test_own_authority():
+    byo = os.path.join(VECTORS, "keys/byo-pki")
+    flags = ["--certificate-identity", "releases@example.com", "--certificate-oidc-issuer-regexp", ".*",
+             "--insecure-ignore-tlog", "--insecure-ignore-sct"]
+    for name in ("byo-legacy", "byo-bundle"):
+        reference = HOST + "/demo/%s:v1" % name
+        for chain in (["--certificate-chain", byo + "/chain.pem"],
+                      ["--ca-roots", byo + "/root.pem", "--ca-intermediates", byo + "/int.pem"]):
+            print(name, chain, verify(*flags, *chain, reference).code)
+    result = verify(*flags, "--ca-roots", KEY, HOST + "/demo/byo-bundle:v1")
+    want_code(result, 2)
+    want_text(result.err, "BEGIN CERTIFICATE", result)
+
+
 def test_flags_that_exclude_each_other():
     for flags in ([], ["--key", KEY, "--certificate-identity", "x"], ["--certificate-identity", "x"],
                   ["--certificate-oidc-issuer", "x"],
