@@ -194,6 +194,15 @@ static bool target_ok(const struct want *want)
     return want->target[0] != '.';
 }
 
+/* host[:port], an address in brackets, or the name of a store. */
+static bool host_ok(const char *host)
+{
+    for (const char *c = host; *c; c++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-:[]", *c))
+            return false;
+    return true;
+}
+
 bool want_read(struct span record, struct want *ret, struct error *err)
 {
     static const uint32_t allowed = 1u << TAG_ID | 1u << TAG_KIND | 1u << TAG_HOST | 1u << TAG_REPOSITORY |
@@ -211,8 +220,8 @@ bool want_read(struct span record, struct want *ret, struct error *err)
     if (want.id == 0 || kind == 0)
         return error_set(err, REASON_MALFORMED, "evidence record: a request without number or kind");
     want.kind = (enum want_kind)kind;
-    if (!target_ok(&want))
-        return error_set(err, REASON_MALFORMED, "evidence record: the target is not a tag, digest or page");
+    if (!host_ok(want.host) || !target_ok(&want))
+        return error_set(err, REASON_MALFORMED, "evidence record: the host, or the tag, digest or page, is not one");
     if (!records.present[TAG_MAX_BYTES_WANTED] || !wire_u64(records.value[TAG_MAX_BYTES_WANTED], &want.max_bytes) ||
         want.max_bytes > LIMIT_EVIDENCE_BYTES)
         return error_set(err, REASON_MALFORMED, "evidence record: the size limit is missing or out of range");

@@ -203,16 +203,14 @@ static char *host_canonical(struct span text)
     return TAKE_PTR(name);
 }
 
-/* Is the part before the first slash a host? Docker's rule: a dot, a colon, "localhost" or a capital letter makes it one. */
+/*
+ * Is the part before the first slash a host? Docker's rule: a dot, a colon or "localhost" makes it one. By capital letters
+ * alone ("REGISTRY/app") it is neither: in lower case the same name would be one on Docker Hub.
+ */
 static bool looks_like_host(struct span first)
 {
-    if (span_eq_str(first, "localhost") || span_find_byte(first, '.') != SIZE_MAX ||
-        span_find_byte(first, ':') != SIZE_MAX)
-        return true;
-    for (size_t i = 0; i < first.len; i++)
-        if (is_upper(first.ptr[i]))
-            return true;
-    return false;
+    return span_eq_str(first, "localhost") || span_find_byte(first, '.') != SIZE_MAX ||
+           span_find_byte(first, ':') != SIZE_MAX;
 }
 
 static bool is_hex_id(struct span text)

@@ -42,6 +42,25 @@ START_TEST(wants_travel)
 }
 END_TEST
 
+START_TEST(hosts_are_hosts)
+{
+    static const char *const hosts[] = {"r.example/x", "user@r.example", "r.example?x", "r.example#", "r e", "http://r", ""};
+
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        struct want want = {.id = 1, .kind = WANT_MANIFEST, .host = mem_strdup(hosts[i]), .repository = mem_strdup("a"),
+                            .target = mem_strdup("v1"), .max_bytes = 1};
+        struct want back = {0};
+        struct buf buf = BUF_INIT(10000);
+        struct error err = ERROR_INIT;
+
+        want_write(&buf, &want);
+        ck_assert_msg(!want_read(buf_as_span(&buf), &back, &err), "%s", hosts[i]);
+        want_done(&want);
+        buf_free(&buf);
+    }
+}
+END_TEST
+
 /* The fetcher builds URLs from these: nothing may leave the place that was named. */
 START_TEST(targets_are_tags_digests_or_pages)
 {
@@ -178,6 +197,7 @@ int main(void)
 
     tcase_add_test(cases, wants_travel);
     tcase_add_test(cases, targets_are_tags_digests_or_pages);
+    tcase_add_test(cases, hosts_are_hosts);
     tcase_add_test(cases, evidence_travels);
     tcase_add_test(cases, odd_records_are_refused);
     tcase_add_test(cases, collections_are_bounded_and_found);

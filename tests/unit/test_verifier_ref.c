@@ -32,7 +32,7 @@ static const struct {
     {"127.0.0.1:5001/demo/legacy:v1", "127.0.0.1:5001", "demo/legacy", "v1", false, false},
     {"[::1]:5000/app", "[::1]:5000", "app", "latest", true, false},
     {"[0:0:0:0:0:0:0:1]:5000/app", "[::1]:5000", "app", "latest", true, false},
-    {"REGISTRY/app", "registry", "app", "latest", true, false},
+    {"LOCALHOST:80/app", "localhost:80", "app", "latest", true, false},
     {"a/b/c/d", "index.docker.io", "a/b/c/d", "latest", true, false},
     {"r.example/a@sha256:" HEX64, "r.example", "a", NULL, false, true},
     {"r.example/a:t@sha256:" HEX64, "r.example", "a", "t", false, true},
@@ -69,7 +69,7 @@ static const char *const bad[] = {
     "alpine@md5:d41d8cd98f00b204e9800998ecf8427e", "alpine@sha256:" HEX64 "00", HEX64,
     "r.example/", "/app", "r.example//app", "r.example/app/", "r.example/-a", "r.example/a-", "r.example/a..b",
     "r.example/a___b", "r.example/a._b", "r.example:0/a", "r.example:65536/a", "r.example:05000/a", "r.example:x/a",
-    "r.example:/a", "-r.example/a", "r-.example/a", "r..example/a", "r.example./a", "r_x.example/a", "127.1/a", "2130706433.1/a",
+    "r.example:/a", "-r.example/a", "r-.example/a", "r..example/a", "r.example./a", "r_x.example/a", "127.1/a", "REGISTRY/app", "LOCALHOST/app", "2130706433.1/a",
     "127.0.0.01:80/a", "[::1/a", "[::1]x/a", "[x]/a", "http://r.example/a", "r.example/a?b", "r.example/a#b", "r.example/a%2fb",
     "r.example/a\tb", "r.example/\xc3\xa4", "user@r.example/a", "r.example/a:b:c", "r.example/a@sha256:" HEX64 ":t",
 };
