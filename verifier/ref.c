@@ -163,6 +163,16 @@ static bool port_ok(struct span port)
 }
 
 /*
+ * Is the part before the first slash a host? Docker's rule: a dot, a colon or "localhost" makes it one. By capital letters
+ * alone ("REGISTRY/app") it is neither: in lower case the same name would be one on Docker Hub.
+ */
+static bool looks_like_host(struct span first)
+{
+    return span_eq_str(first, "localhost") || span_find_byte(first, '.') != SIZE_MAX ||
+           span_find_byte(first, ':') != SIZE_MAX;
+}
+
+/*
  * The canonical host of "host[:port]"; NULL when it is not one. Port 443 is the default of HTTPS and is dropped, and Docker
  * Hub's three names become one: else a policy for one spelling would not see the other (containerd.md 5.2 row 11).
  */
@@ -196,21 +206,12 @@ static char *host_canonical(struct span text)
         if (!port_ok(port))
             return NULL;
     }
-    if (port.len > 0 && !span_eq_str(port, "443"))
+    /* Without its port, "registry:443" would read as a path on Docker Hub. */
+    if (port.len > 0 && (!span_eq_str(port, "443") || !looks_like_host(span_str(name))))
         return mem_printf("%s:%.*s", name, (int)port.len, (const char *)port.ptr);
     if (strcmp(name, "docker.io") == 0 || strcmp(name, "registry-1.docker.io") == 0)
         return mem_strdup(docker_hub);
     return TAKE_PTR(name);
-}
-
-/*
- * Is the part before the first slash a host? Docker's rule: a dot, a colon or "localhost" makes it one. By capital letters
- * alone ("REGISTRY/app") it is neither: in lower case the same name would be one on Docker Hub.
- */
-static bool looks_like_host(struct span first)
-{
-    return span_eq_str(first, "localhost") || span_find_byte(first, '.') != SIZE_MAX ||
-           span_find_byte(first, ':') != SIZE_MAX;
 }
 
 static bool is_hex_id(struct span text)
@@ -236,9 +237,9 @@ static bool parse_name(struct span written, struct span name, struct ref *ref, s
     ref->host = has_host ? host_canonical(span_cut(name, 0, slash)) : mem_strdup(docker_hub);
     if (!ref->host)
         return bad(err, written, "the part before the first slash is not a valid host[:port]");
-    if (!repository_ok(path))
-        return bad(err, written, "the repository must be lower-case letters, digits and single separators, at most 255 bytes");
     official = strcmp(ref->host, docker_hub) == 0 && span_find_byte(path, '/') == SIZE_MAX;
+    if (!repository_ok(path) || path.len + (official ? strlen("library/") : 0) > REPOSITORY_MAX_BYTES)
+        return bad(err, written, "the repository must be lower-case letters, digits and single separators, at most 255 bytes");
     ref->repository = mem_printf("%s%.*s", official ? "library/" : "", (int)path.len, (const char *)path.ptr);
     if (!ref->repository)
         return error_oom(err);

@@ -27,6 +27,7 @@ static const struct {
     {"Registry.Example.COM/team", "registry.example.com", "team", "latest", true, false},
     {"registry.example.com:443/team/app:v1", "registry.example.com", "team/app", "v1", false, false},
     {"registry.example.com:5000/team/app", "registry.example.com:5000", "team/app", "latest", true, false},
+    {"registry:443/app", "registry:443", "app", "latest", true, false},
     {"localhost/app", "localhost", "app", "latest", true, false},
     {"localhost:5000/app:x", "localhost:5000", "app", "x", false, false},
     {"127.0.0.1:5001/demo/legacy:v1", "127.0.0.1:5001", "demo/legacy", "v1", false, false},
@@ -95,6 +96,7 @@ START_TEST(sizes_are_limited)
     text[255] = '\0';
     ck_assert(ref_parse(span_of(text, 255 - 8), &ref, &err));
     ref_done(&ref);
+    ck_assert(!ref_parse(span_of(text, 255 - 7), &ref, &err));
     ck_assert(!ref_parse(span_of(text, 256), &ref, &err));
     memset(text, 'a', sizeof(text));
     ck_assert(!ref_parse(span_of(text, sizeof(text)), &ref, &err));
