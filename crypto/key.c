@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/key.h"
 
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +22,7 @@ struct key_kind {
     enum key_type type;
     const char *name;
     size_t field_bytes;
+    const char *group; /* OpenSSL's name of the curve */
     const uint8_t *algorithm; /* content of the AlgorithmIdentifier SEQUENCE */
     size_t algorithm_len;
 };
@@ -32,11 +35,11 @@ static const uint8_t ALGORITHM_RSA[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7
 static const uint8_t ALGORITHM_ED25519[] = {0x06, 0x03, 0x2b, 0x65, 0x70};
 
 static const struct key_kind kinds[] = {
-    {KEY_EC_P256, "ECDSA P-256", 32, ALGORITHM_P256, sizeof(ALGORITHM_P256)},
-    {KEY_EC_P384, "ECDSA P-384", 48, ALGORITHM_P384, sizeof(ALGORITHM_P384)},
-    {KEY_EC_P521, "ECDSA P-521", 66, ALGORITHM_P521, sizeof(ALGORITHM_P521)},
-    {KEY_RSA, "RSA", 0, ALGORITHM_RSA, sizeof(ALGORITHM_RSA)},
-    {KEY_ED25519, "Ed25519", KEY_ED25519_BYTES, ALGORITHM_ED25519, sizeof(ALGORITHM_ED25519)},
+    {KEY_EC_P256, "ECDSA P-256", 32, "P-256", ALGORITHM_P256, sizeof(ALGORITHM_P256)},
+    {KEY_EC_P384, "ECDSA P-384", 48, "P-384", ALGORITHM_P384, sizeof(ALGORITHM_P384)},
+    {KEY_EC_P521, "ECDSA P-521", 66, "P-521", ALGORITHM_P521, sizeof(ALGORITHM_P521)},
+    {KEY_RSA, "RSA", 0, NULL, ALGORITHM_RSA, sizeof(ALGORITHM_RSA)},
+    {KEY_ED25519, "Ed25519", KEY_ED25519_BYTES, NULL, ALGORITHM_ED25519, sizeof(ALGORITHM_ED25519)},
 };
 
 static const struct key_kind *kind_of(struct span algorithm)
@@ -86,28 +89,39 @@ static size_t bit_length(struct span number)
     return bits;
 }
 
-/* RSAPublicKey (RFC 8017 appendix A.1.1). A large exponent is a way to make verification slow. */
-static bool check_rsa(struct span der, size_t *ret_bits, struct error *err)
+struct rsa_numbers {
+    struct span modulus, exponent;
+};
+
+/* RSAPublicKey (RFC 8017 appendix A.1.1). */
+static bool read_rsa(struct span der, struct rsa_numbers *ret)
 {
     struct span content;
-    struct span modulus;
-    struct span exponent;
     struct reader reader;
-    size_t bits;
 
     if (!der_single(der, DER_SEQUENCE, &content))
-        return error_set(err, REASON_MALFORMED, "RSA public key is not DER");
+        return false;
     reader = reader_of(content);
-    if (!der_expect_unsigned(&reader, &modulus) || !der_expect_unsigned(&reader, &exponent) || !reader_done(&reader))
-        return error_set(err, REASON_MALFORMED, "RSA public key is not a sequence of modulus and exponent");
-    bits = bit_length(modulus);
+    return der_expect_unsigned(&reader, &ret->modulus) && der_expect_unsigned(&reader, &ret->exponent) && reader_done(&reader);
+}
+
+/* A large exponent is a way to make verification slow. */
+static bool check_rsa(struct span der, size_t *ret_bits, struct error *err)
+{
+    struct rsa_numbers numbers;
+    size_t bits, exponent_bits;
+
+    if (!read_rsa(der, &numbers))
+        return error_set(err, REASON_MALFORMED, "RSA public key is not a DER sequence of modulus and exponent");
+    bits = bit_length(numbers.modulus);
+    exponent_bits = bit_length(numbers.exponent);
     if (bits < RSA_MIN_BITS || bits > RSA_MAX_BITS)
         return error_set(err, REASON_UNSUPPORTED, "RSA key of %zu bits; want %d to %d", bits, (int)RSA_MIN_BITS,
                          (int)RSA_MAX_BITS);
-    if ((modulus.ptr[modulus.len - 1] & 1) == 0)
+    if ((numbers.modulus.ptr[numbers.modulus.len - 1] & 1) == 0)
         return error_set(err, REASON_MALFORMED, "RSA key with an even modulus");
-    if (bit_length(exponent) < 2 || bit_length(exponent) > RSA_MAX_EXPONENT_BITS ||
-        (exponent.ptr[exponent.len - 1] & 1) == 0)
+    if (exponent_bits < 2 || exponent_bits > RSA_MAX_EXPONENT_BITS ||
+        (numbers.exponent.ptr[numbers.exponent.len - 1] & 1) == 0)
         return error_set(err, REASON_UNSUPPORTED, "RSA key with an exponent that is even, below 3 or above 2^31");
     *ret_bits = bits;
     return true;
@@ -168,13 +182,63 @@ static bool fill_names(struct pubkey *key, struct error *err)
     return key->hint ? true : error_oom(err);
 }
 
-static bool decode_pkey(struct pubkey *key, struct error *err)
+/* OpenSSL's key from parts that were checked already: its generic decoder would cost ten times as much. */
+static EVP_PKEY *make_pkey(const char *type, OSSL_PARAM *parameters)
+{
+    EVP_PKEY_CTX *ctx CLEANUP(evp_pkey_ctx_freep) = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+    EVP_PKEY *pkey = NULL;
+
+    if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
+        return NULL;
+    return pkey;
+}
+
+static EVP_PKEY *make_ec(const char *group, struct span point)
+{
+    char group_copy[16];
+    uint8_t point_copy[1 + 2 * 66];
+    OSSL_PARAM parameters[3];
+
+    if (point.len > sizeof(point_copy))
+        return NULL;
+    (void)snprintf(group_copy, sizeof(group_copy), "%s", group);
+    memcpy(point_copy, point.ptr, point.len);
+    parameters[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group_copy, 0);
+    parameters[1] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point_copy, point.len);
+    parameters[2] = OSSL_PARAM_construct_end();
+    return make_pkey("EC", parameters); /* refuses a point that is not on the curve */
+}
+
+static EVP_PKEY *make_rsa(struct span der)
+{
+    OSSL_PARAM_BLD *builder CLEANUP(param_bld_freep) = OSSL_PARAM_BLD_new();
+    OSSL_PARAM *parameters CLEANUP(param_freep) = NULL;
+    BIGNUM *n CLEANUP(bn_freep) = NULL;
+    BIGNUM *e CLEANUP(bn_freep) = NULL;
+    struct rsa_numbers numbers;
+
+    if (!builder || !read_rsa(der, &numbers))
+        return NULL;
+    n = BN_bin2bn(numbers.modulus.ptr, (int)numbers.modulus.len, NULL);
+    e = BN_bin2bn(numbers.exponent.ptr, (int)numbers.exponent.len, NULL);
+    if (!n || !e || OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n) != 1 ||
+        OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, e) != 1)
+        return NULL;
+    parameters = OSSL_PARAM_BLD_to_param(builder);
+    return parameters ? make_pkey("RSA", parameters) : NULL;
+}
+
+static bool decode_pkey(struct pubkey *key, const struct key_kind *kind, struct span bits, struct error *err)
 {
     OPENSSL_ERRORS_STAY_HERE;
-    const unsigned char *at = key->spki;
 
-    key->pkey = d2i_PUBKEY(NULL, &at, (long)key->spki_len);
-    if (!key->pkey || at != key->spki + key->spki_len)
+    if (kind->type == KEY_RSA)
+        key->pkey = make_rsa(bits);
+    else if (kind->type == KEY_ED25519)
+        key->pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, bits.ptr, bits.len);
+    else
+        key->pkey = make_ec(kind->group, bits);
+    if (!key->pkey)
         return error_set(err, REASON_MALFORMED, "%s public key is not valid (a point off its curve?)", key->name);
     return true;
 }
@@ -201,7 +265,7 @@ bool pubkey_parse_der(struct span der, struct pubkey **ret, struct error *err)
     key->spki_len = der.len;
     if (!key->spki)
         return error_oom(err);
-    if (!fill_kind(key, kind, bits, err) || !fill_names(key, err) || !decode_pkey(key, err))
+    if (!fill_kind(key, kind, bits, err) || !fill_names(key, err) || !decode_pkey(key, kind, bits, err))
         return false;
     *ret = TAKE_PTR(key);
     return true;

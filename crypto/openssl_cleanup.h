@@ -13,6 +13,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
+#include <openssl/param_build.h>
 #include <openssl/params.h>
 #include <openssl/pkcs7.h>
 #include <openssl/ts.h>
@@ -37,6 +38,8 @@ OPENSSL_FREEP(BIGNUM, bn_freep, BN_free)
 OPENSSL_FREEP(X509, x509_freep, X509_free)
 OPENSSL_FREEP(X509_STORE, x509_store_freep, X509_STORE_free)
 OPENSSL_FREEP(X509_STORE_CTX, x509_store_ctx_freep, X509_STORE_CTX_free)
+OPENSSL_FREEP(OSSL_PARAM_BLD, param_bld_freep, OSSL_PARAM_BLD_free)
+OPENSSL_FREEP(OSSL_PARAM, param_freep, OSSL_PARAM_free)
 OPENSSL_FREEP(TS_RESP, ts_resp_freep, TS_RESP_free)
 OPENSSL_FREEP(TS_VERIFY_CTX, ts_verify_ctx_freep, TS_VERIFY_CTX_free)
 OPENSSL_FREEP(PKCS8_PRIV_KEY_INFO, pkcs8_freep, PKCS8_PRIV_KEY_INFO_free)
