@@ -9,7 +9,6 @@
 #include "base/encode.h"
 #include "base/mem.h"
 #include "policy/condition.h"
-#include "verifier/ref.h"
 
 /* What cosign writes for `cosign sign`: the only predicate type that is a signature (sigstore.md 0, trap 10). */
 static const char sign_predicate[] = "https://sigstore.dev/cosign/sign/v1";
@@ -142,38 +141,6 @@ static bool check_revoked(const struct decide *decide, const struct claim *claim
         return true;
     return outcome_fail(ret, PROGRESS_REVOKED, REASON_REVOKED, "the signing certificate with serial number %s is revoked",
                         text_clean(span_str(certificate->serial), clean, sizeof(clean)));
-}
-
-/* legacy payloads sign a name ("critical.identity.docker-reference"), usually a repository alone; bundles sign none. */
-static bool check_reference(const struct decide *decide, const struct requirement *requirement, const struct claim *claim,
-                            struct outcome *ret)
-{
-    enum reference_rule rule = requirement->authority->reference;
-    struct ref ref CLEANUP(ref_done) = {0};
-    struct error ignored = ERROR_INIT;
-    bool repository, exact;
-    char clean[160];
-
-    if (rule == REFERENCE_ANY || requirement->rule != NULL)
-        return true;
-    if (claim->docker_reference == NULL)
-        return outcome_fail(ret, PROGRESS_REFERENCE, REASON_IDENTITY_MISMATCH,
-                            "the signature names no image, wanted %s", decide->own_repository);
-    text_clean(span_str(claim->docker_reference), clean, sizeof(clean));
-    if (!ref_parse(span_str(claim->docker_reference), &ref, &ignored))
-        return outcome_fail(ret, PROGRESS_REFERENCE, REASON_IDENTITY_MISMATCH,
-                            "the signature is for \"%s\", which is not an image name; wanted %s", clean,
-                            decide->own_repository);
-    repository = strcmp(ref.name, decide->own_repository) == 0;
-    /* Exact: the tag of this pull was signed, or the digest was. */
-    exact = (!ref.tag_defaulted && ref.tag != NULL && decide->image->tag != NULL &&
-             strcmp(ref.tag, decide->image->tag) == 0) ||
-            (ref.digest.alg != DIGEST_NONE && digest_eq(&ref.digest, &decide->claims->image));
-    if (repository && (rule == REFERENCE_REPOSITORY || exact))
-        return true;
-    return outcome_fail(ret, PROGRESS_REFERENCE, REASON_IDENTITY_MISMATCH, "the signature is for \"%s\", wanted %s%s%s",
-                        clean, decide->own_repository, rule == REFERENCE_EXACT && decide->image->tag != NULL ? ":" : "",
-                        rule == REFERENCE_EXACT && decide->image->tag != NULL ? decide->image->tag : "");
 }
 
 static bool check_annotation(const struct requirement *requirement, const struct claim *claim,

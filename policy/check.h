@@ -64,9 +64,14 @@ void check_claim(const struct decide *decide, const struct requirement *requirem
 /* Certificate part of it (check_keyless.c). */
 bool check_certificate(const struct decide *decide, const struct requirement *requirement, const struct claim *claim,
                        struct outcome *ret);
+/* The signed docker-reference (check_reference.c). */
+bool check_reference(const struct decide *decide, const struct requirement *requirement, const struct claim *claim,
+                     struct outcome *ret);
 /* Log entries, timestamps, validity and age (check_proof.c). */
 bool check_proofs(const struct decide *decide, const struct requirement *requirement, const struct claim *claim,
                   struct outcome *ret);
+/* Does the authority trust the root that proves this time? */
+bool claim_time_counts(const struct decide *decide, const struct authority *authority, const struct claim_time *time);
 /* The earliest time that a root trusted by the authority proves for this claim. */
 bool claim_trusted_time(const struct decide *decide, const struct authority *authority, const struct claim *claim,
                         int64_t *ret_time);

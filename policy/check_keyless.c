@@ -20,6 +20,27 @@ static const struct claim_chain *find_chain(const struct decide *decide, const s
     return NULL;
 }
 
+/*
+ * The chain must hold at every time that counts for this authority, whichever of its roots proves it; without any such time
+ * the verifier used the clock.
+ */
+static bool chain_holds(const struct decide *decide, const struct authority *authority, const struct claim *claim,
+                        const struct claim_chain *chain)
+{
+    bool counted = false;
+
+    if (chain->valid_at == NULL)
+        return chain->chain_verified;
+    for (size_t i = 0; i < claim->time_count; i++) {
+        if (!claim_time_counts(decide, authority, &claim->times[i]))
+            continue;
+        if (!chain->valid_at[i])
+            return false;
+        counted = true;
+    }
+    return counted || (chain->chain_verified && chain->now_used);
+}
+
 static bool check_chain(const struct decide *decide, const struct authority *authority, const struct claim *claim,
                         struct outcome *ret)
 {
@@ -29,7 +50,7 @@ static bool check_chain(const struct decide *decide, const struct authority *aut
     char signer[240], clean[160];
 
     signer_text(claim, signer, sizeof(signer));
-    if (chain == NULL || !chain->chain_verified)
+    if (chain == NULL || !chain_holds(decide, authority, claim, chain))
         return outcome_fail(ret, PROGRESS_CHAIN, REASON_UNTRUSTED_CHAIN,
                             "the certificate of %s does not lead to trust root \"%s\": %s", signer, root,
                             text_clean(span_str(problem), clean, sizeof(clean)));
@@ -42,6 +63,8 @@ static bool check_chain(const struct decide *decide, const struct authority *aut
 
 static bool matches(const struct matcher *matcher, const char *text)
 {
+    if (matcher->text == NULL)
+        return true; /* nothing is asked: policy.json's pki has no issuer */
     if (text == NULL)
         return false;
     if (matcher->exact != NULL)
@@ -81,8 +104,12 @@ static void wanted_identity(const struct authority *authority, char *dst, size_t
     const char *tail = authority->identity_count > 1 ? " or another identity" : "";
     char subject[120], issuer[120];
 
-    text_clean(span_str(first->subject.text), subject, sizeof(subject));
+    text_clean(span_str(first->subject.text != NULL ? first->subject.text : first->host.text), subject, sizeof(subject));
     text_clean(span_str(first->issuer.text), issuer, sizeof(issuer));
+    if (first->issuer.text == NULL) {
+        (void)snprintf(dst, dst_size, "subject \"%s\"", subject);
+        return;
+    }
     (void)snprintf(dst, dst_size, "subject%s \"%s\" from issuer%s \"%s\"%s", first->subject.regex ? " matching" : "",
                    subject, first->issuer.regex ? " matching" : "", issuer, tail);
 }
@@ -103,6 +130,7 @@ bool check_certificate(const struct decide *decide, const struct requirement *re
         const struct identity *identity = &authority->identities[i];
 
         if (matches(&identity->issuer, claim->certificate->issuer) && subject_matches(&identity->subject, claim) &&
+            subject_matches(&identity->host, claim) &&
             workflow_matches(identity, claim->certificate)) {
             ret->entry = i;
             return true;

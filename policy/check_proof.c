@@ -34,7 +34,7 @@ static bool has_timestamp(const struct claim *claim, size_t root)
  * A time counts only under a root that the authority names: its certificates' root, or the root of its ctlog or
  * rfc3161timestamp. A key authority without these trusts no time at all.
  */
-static bool time_counts(const struct decide *decide, const struct authority *authority, const struct claim_time *time)
+bool claim_time_counts(const struct decide *decide, const struct authority *authority, const struct claim_time *time)
 {
     size_t chain = claim_root(decide, authority->trust_root);
     size_t log = claim_root(decide, authority->log_root), tsa = claim_root(decide, authority->tsa_root);
@@ -51,7 +51,7 @@ bool claim_trusted_time(const struct decide *decide, const struct authority *aut
     bool found = false;
 
     for (size_t i = 0; i < claim->time_count; i++) {
-        if (!time_counts(decide, authority, &claim->times[i]) || (found && claim->times[i].at >= *ret_time))
+        if (!claim_time_counts(decide, authority, &claim->times[i]) || (found && claim->times[i].at >= *ret_time))
             continue;
         *ret_time = claim->times[i].at;
         found = true;

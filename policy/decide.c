@@ -10,7 +10,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "policy/match.h"
-#include "policy/policy_json.h"
 
 enum { MESSAGE_BYTES = LIMIT_REASON_LINE_BYTES + 1, REPORT_BYTES = 64 * 1024 * 1024 };
 
@@ -108,6 +107,25 @@ static bool count_authorities(const struct decide *decide, const struct policy *
     return true;
 }
 
+/* policy.json: every requirement; the first that fails is told, else a signature rather than "accept anything". */
+static bool decide_all_of(const struct decide *decide, const struct policy *policy, struct result *best)
+{
+    for (size_t i = 0; i < policy->authority_count; i++) {
+        struct signers signers CLEANUP(signers_done) = {0};
+        struct result result CLEANUP(result_done) = {0};
+        bool told = best->authority != NULL && !best->outcome.satisfied;
+
+        if (!decide_authority(decide, &policy->authorities[i], &signers, i, &result))
+            return false;
+        if (!told && (!result.outcome.satisfied || best->authority == NULL || best->is_static)) {
+            result_done(best);
+            *best = result;
+            result = (struct result){0};
+        }
+    }
+    return true;
+}
+
 /* Is `a` the better answer of a policy than `b`? A signature beats static: pass, and that beats any failure. */
 static bool better(const struct result *a, const struct result *b)
 {
@@ -126,6 +144,8 @@ static bool decide_policy(const struct decide *decide, const struct policy *poli
     bool plain = policy->threshold == 1 && policy->required_count == 0;
 
     *best = (struct result){0};
+    if (policy->all)
+        return decide_all_of(decide, policy, best);
     for (size_t i = 0; i < policy->authority_count; i++) {
         struct signers signers CLEANUP(signers_done) = {0};
         struct result result CLEANUP(result_done) = {0};
@@ -207,12 +227,12 @@ static bool take_success(struct decide *decide, const struct policy *policy, str
     return say(decide, decision, result->is_static ? REASON_STATIC_PASS : REASON_OK, policy, result->authority, text);
 }
 
-static bool decide_policies(struct decide *decide, const struct image_names *names, struct tally *tally,
+static bool decide_policies(struct decide *decide, const struct match *match, struct tally *tally,
                             struct policy_decision *decision)
 {
     for (size_t i = 0; i < decide->set->policy_count; i++) {
         const struct policy *policy = &decide->set->policies[i];
-        const struct policy_glob *glob = policy_match(policy, names);
+        const struct policy_glob *glob = match_policy(match, policy);
         struct result result CLEANUP(result_done) = {0};
 
         if (glob == NULL)
@@ -232,7 +252,7 @@ static bool decide_policies(struct decide *decide, const struct image_names *nam
 static bool decide_no_match(struct decide *decide, enum no_match no_match, struct policy_decision *decision)
 {
     const struct policy *policy = NULL;
-    const struct policy_glob *glob = policy_match_with_tag(decide->set, decide->image, &policy);
+    const struct policy_glob *glob = match_with_tag(decide->set, decide->image, &policy);
     char text[MESSAGE_BYTES], name[200], hint[240] = "", glob_text[100], policy_name[80];
 
     text_clean(span_str(decide->own_repository), name, sizeof(name));
@@ -260,14 +280,14 @@ static bool conclude(const struct tally *tally, struct policy_decision *decision
 /* Everything between "what do the claims say" and "the sentence". */
 static bool decide_all(struct decide *decide, enum no_match no_match, struct policy_decision *decision)
 {
-    struct image_names names CLEANUP(image_names_done) = {0};
+    struct match match CLEANUP(match_done) = {0};
     struct tally tally = {0};
     bool revoked = false;
 
-    if (!image_names_init(&names, decide->image, decide->err))
+    if (!match_init(&match, decide->set, decide->image, decide->err))
         return false;
     report_begin(decide);
-    if (!check_digest_revoked(decide, decision, &revoked) || !decide_policies(decide, &names, &tally, decision))
+    if (!check_digest_revoked(decide, decision, &revoked) || !decide_policies(decide, &match, &tally, decision))
         return false;
     if (revoked) {
         /* Whatever the policies came to: said again, and left unsatisfied. */

@@ -62,13 +62,13 @@ static void put_policy(const struct policy_set *set, const struct policy *policy
 bool policy_explain(const struct policy_set *set, const struct policy_image *image, struct json_out *out,
                     struct error *err)
 {
-    struct image_names names CLEANUP(image_names_done) = {0};
+    struct match match CLEANUP(match_done) = {0};
 
-    if (!image_names_init(&names, image, err))
+    if (!match_init(&match, set, image, err))
         return false;
     json_open_list(out, NULL);
     for (size_t i = 0; i < set->policy_count; i++)
-        put_policy(set, &set->policies[i], policy_match(&set->policies[i], &names), out);
+        put_policy(set, &set->policies[i], match_policy(&match, &set->policies[i]), out);
     json_close_list(out);
     return true;
 }

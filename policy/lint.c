@@ -195,10 +195,40 @@ static bool lint_authorities(struct lint *lint)
     return true;
 }
 
+/* policy.json: scopes that no lookup ever asks for (the format does not check them), and what cosign's signatures lack. */
+static bool lint_scope(struct lint *lint)
+{
+    const struct policy *policy = lint->policy;
+    const char *scope = policy->globs[0].text, *star = strchr(scope, '*');
+    struct span first = span_of(scope, strcspn(scope, "/"));
+    char shown[SHOWN_BYTES];
+
+    text_clean(span_str(scope), shown, sizeof(shown));
+    if (strcmp(policy->name, "default") != 0) {
+        if (star != NULL && (star != scope || scope[1] != '.' || strchr(scope + 1, '*') != NULL || strchr(scope, '/') != NULL) &&
+            !warn(lint, policy->at, "scope \"%s\" is never looked up: * stands only at the beginning of a host, as in "
+                                    "\"*.example.com\"", shown))
+            return false;
+        if (span_eq_str(first, "index.docker.io") &&
+            !warn(lint, policy->at, "scope \"%s\" is never looked up: Docker Hub is \"docker.io\" in a policy.json", shown))
+            return false;
+    }
+    for (size_t i = 0; i < policy->authority_count; i++) {
+        if (policy->authorities[i].kind != AUTHORITY_STATIC &&
+            policy->authorities[i].reference == REFERENCE_MATCH_REPO_DIGEST_OR_EXACT &&
+            !warn(lint, policy->authorities[i].at, "cosign's signatures name a repository without a tag: pulls by tag need "
+                                                   "signedIdentity {\"type\": \"matchRepository\"}"))
+            return false;
+    }
+    return lint_authorities(lint);
+}
+
 static bool lint_policy(struct lint *lint)
 {
     const struct policy *policy = lint->policy;
 
+    if (lint->set->dialect == DIALECT_CONTAINERS)
+        return lint_scope(lint);
     for (size_t i = 0; i < policy->glob_count; i++) {
         if (!lint_glob(lint, &policy->globs[i]))
             return false;

@@ -18,6 +18,8 @@ bool load_key_data(struct load *load, const struct path *path, const struct node
                    const struct member *like) MUST_CHECK;
 bool load_key_path(struct load *load, const struct path *path, const struct node *node, struct authority *authority,
                    const struct member *like) MUST_CHECK;
+bool load_key_blocks(struct load *load, const struct path *path, const struct node *at, struct authority *authority,
+                     const struct member *like, struct span text) MUST_CHECK;
 bool load_hash(struct load *load, const struct path *path, const struct node *node, enum digest_alg *ret) MUST_CHECK;
 /* `annotations`, a map or a list of one-entry maps. */
 bool load_annotations(struct load *load, const struct path *path, const struct node *node,

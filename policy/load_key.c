@@ -62,8 +62,8 @@ static bool add_member(struct load *load, const struct path *path, const struct 
     return true;
 }
 
-static bool add_blocks(struct load *load, const struct path *path, const struct node *at, struct authority *authority,
-                       const struct member *like, struct span text)
+bool load_key_blocks(struct load *load, const struct path *path, const struct node *at, struct authority *authority,
+                     const struct member *like, struct span text)
 {
     size_t before = authority->member_count;
 
@@ -87,7 +87,7 @@ static bool add_blocks(struct load *load, const struct path *path, const struct 
 bool load_key_data(struct load *load, const struct path *path, const struct node *node, struct authority *authority,
                    const struct member *like)
 {
-    return add_blocks(load, path, node, authority, like, node->text);
+    return load_key_blocks(load, path, node, authority, like, node->text);
 }
 
 bool load_key_path(struct load *load, const struct path *path, const struct node *node, struct authority *authority,
@@ -108,5 +108,5 @@ bool load_key_path(struct load *load, const struct path *path, const struct node
     if (!set_mix(load->set, "key file name", span_str(name), load->err) ||
         !set_mix(load->set, "key file", buf_as_span(&bytes), load->err))
         return false;
-    return add_blocks(load, path, node, authority, like, buf_as_span(&bytes));
+    return load_key_blocks(load, path, node, authority, like, buf_as_span(&bytes));
 }

@@ -1,22 +1,130 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/match.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "policy/glob.h"
 
-const struct policy_glob *policy_match(const struct policy *policy, const struct image_names *names)
+static size_t find_scope(const struct policy_set *set, struct span scope)
 {
+    return table_find(&set->scopes, scope);
+}
+
+/* Repository, each namespace above it, the host with its port. */
+static size_t find_parents(const struct policy_set *set, const char *name)
+{
+    struct span scope = span_str(name);
+
+    for (;;) {
+        size_t found = find_scope(set, scope), end = scope.len;
+
+        if (found != SIZE_MAX)
+            return found;
+        while (end > 0 && scope.ptr[end - 1] != '/')
+            end--;
+        if (end == 0)
+            return SIZE_MAX;
+        scope = span_cut(scope, 0, end - 1);
+    }
+}
+
+/* "*.example.com" and so on for a host, whose port does not count. */
+static size_t find_wildcards(const struct policy_set *set, const char *host)
+{
+    struct span rest = span_cut(span_str(host), 0, span_find_byte(span_str(host), ':'));
+    size_t dot;
+
+    while ((dot = span_find_byte(rest, '.')) != SIZE_MAX) {
+        char scope[256 + 2];
+        size_t found;
+
+        rest = span_cut(rest, dot + 1, SIZE_MAX);
+        if (rest.len > sizeof(scope) - 2)
+            continue;
+        memcpy(scope, "*.", 2);
+        memcpy(scope + 2, rest.ptr, rest.len);
+        found = find_scope(set, span_of(scope, rest.len + 2));
+        if (found != SIZE_MAX)
+            return found;
+    }
+    return SIZE_MAX;
+}
+
+/* The exact reference first: by its digest when one was written (or is all there is), else by its tag. */
+static size_t find_exact(const struct policy_set *set, const struct policy_image *image, const char *name)
+{
+    bool by_digest = image->tag == NULL || (image->written != NULL && strchr(image->written, '@') != NULL);
+    char *exact CLEANUP(mem_freep) = NULL;
+    char digest[DIGEST_TEXT_BYTES];
+    size_t found = SIZE_MAX;
+
+    if (by_digest && image->digest.alg != DIGEST_NONE) {
+        exact = mem_printf("%s@%s", name, digest_format(&image->digest, digest));
+        found = exact != NULL ? find_scope(set, span_str(exact)) : SIZE_MAX;
+    }
+    if (found == SIZE_MAX && image->tag != NULL) {
+        mem_free(exact);
+        exact = mem_printf("%s:%s", name, image->tag);
+        found = exact != NULL ? find_scope(set, span_str(exact)) : SIZE_MAX;
+    }
+    return found;
+}
+
+/* containers-policy.json(5): full reference, repository, namespaces, host, *.suffixes, "", and the file's default. */
+static bool match_scope(const struct policy_set *set, const struct policy_image *image, size_t *ret, struct error *err)
+{
+    const char *host = strcmp(image->host, "index.docker.io") == 0 ? "docker.io" : image->host;
+    char *name CLEANUP(mem_freep) = mem_printf("%s/%s", host, image->repository);
+    size_t found;
+
+    if (name == NULL)
+        return error_oom(err);
+    found = find_exact(set, image, name);
+    if (found == SIZE_MAX)
+        found = find_parents(set, name);
+    if (found == SIZE_MAX)
+        found = find_wildcards(set, host);
+    if (found == SIZE_MAX)
+        found = find_scope(set, span_str(""));
+    *ret = found == SIZE_MAX ? set->default_policy : found;
+    return true;
+}
+
+bool match_init(struct match *match, const struct policy_set *set, const struct policy_image *image, struct error *err)
+{
+    struct match fresh = {.set = set, .scoped = SIZE_MAX};
+
+    if (!image_names_init(&fresh.names, image, err))
+        return false;
+    if (set->dialect == DIALECT_CONTAINERS && !match_scope(set, image, &fresh.scoped, err)) {
+        match_done(&fresh);
+        return false;
+    }
+    *match = fresh;
+    return true;
+}
+
+void match_done(struct match *match)
+{
+    image_names_done(&match->names);
+}
+
+const struct policy_glob *match_policy(const struct match *match, const struct policy *policy)
+{
+    if (match->set->dialect == DIALECT_CONTAINERS)
+        return policy == &match->set->policies[match->scoped] ? &policy->globs[0] : NULL;
     for (size_t i = 0; i < policy->glob_count; i++) {
-        for (size_t j = 0; j < names->count; j++) {
-            if (glob_match(policy->globs[i].text, span_str(names->items[j])))
+        for (size_t j = 0; j < match->names.count; j++) {
+            if (glob_match(policy->globs[i].text, span_str(match->names.items[j])))
                 return &policy->globs[i];
         }
     }
     return NULL;
 }
 
-const struct policy_glob *policy_match_with_tag(const struct policy_set *set, const struct policy_image *image,
-                                                const struct policy **ret_policy)
+const struct policy_glob *match_with_tag(const struct policy_set *set, const struct policy_image *image,
+                                         const struct policy **ret_policy)
 {
     char *name CLEANUP(mem_freep) = NULL;
 

@@ -12,7 +12,6 @@
 
 struct condition;
 struct regex;
-struct policy_json;
 
 /* Where in a file something stands, for lint and messages. */
 struct place {
@@ -50,6 +49,7 @@ enum { WORKFLOW_FIRST_OID = 2, WORKFLOW_FIELDS = 5 };
 struct identity {
     char *name;                     /* for `required`; NULL = none */
     struct matcher issuer, subject;
+    struct matcher host;            /* policy.json's subjectHostname, beside or instead of subject */
     char *workflow[WORKFLOW_FIELDS];/* exact; NULL = anything */
     struct place at;
 };
@@ -64,8 +64,15 @@ struct attestation_rule {
 enum authority_kind { AUTHORITY_KEY, AUTHORITY_KEYLESS, AUTHORITY_STATIC };
 enum signature_format { FORMAT_ANY, FORMAT_LEGACY, FORMAT_BUNDLE };
 
-/* What the signed docker-reference must say. */
-enum reference_rule { REFERENCE_ANY, REFERENCE_REPOSITORY, REFERENCE_EXACT };
+/*
+ * What the signed docker-reference must say: pullguard.identity of our own (any, repository, exact), then the kinds of
+ * containers' signedIdentity (policy.md 2), which differ from these in how tag and digest of the pull are treated.
+ */
+enum reference_rule {
+    REFERENCE_ANY, REFERENCE_REPOSITORY, REFERENCE_EXACT,
+    REFERENCE_MATCH_EXACT, REFERENCE_MATCH_REPO_DIGEST_OR_EXACT, REFERENCE_MATCH_REPOSITORY,
+    REFERENCE_EXACT_REFERENCE, REFERENCE_EXACT_REPOSITORY, REFERENCE_REMAP
+};
 
 #define ROOT_NONE SIZE_MAX
 
@@ -107,6 +114,8 @@ struct authority {
     bool has_max_age;
     int64_t max_age;                /* seconds, against trusted time */
     enum reference_rule reference;
+    char *reference_name;           /* EXACT_REFERENCE, EXACT_REPOSITORY; REMAP: prefix */
+    char *reference_signed;         /* REMAP: signedPrefix */
 };
 
 enum policy_mode { MODE_ENFORCE, MODE_WARN };
@@ -123,6 +132,7 @@ struct policy {
     size_t threshold;               /* authorities with distinct signers; 1 unless set: the format's OR */
     char **required;                /* names of authorities that must be among them */
     size_t required_count, required_capacity;
+    bool all;                       /* policy.json: every authority must be satisfied, by whomever */
     bool lint_first_block_only;     /* key.data with several blocks: a cluster reads the first only */
 };
 
@@ -165,7 +175,9 @@ struct policy_set {
     struct revocation *revocations;
     size_t revocation_count, revocation_capacity;
 
-    struct policy_json *containers; /* DIALECT_CONTAINERS */
+    struct table scopes;            /* DIALECT_CONTAINERS: docker scope -> policy */
+    size_t default_policy;          /* likewise: the one without a scope */
+    bool has_other_transports;      /* likewise: read and checked, but no pull from a registry asks them */
 
     char **files;                   /* names, owned */
     size_t file_count, file_capacity;
@@ -177,6 +189,8 @@ void authority_done(struct authority *authority);
 
 /* The key of one PEM block or DER, parsed once per text and kept once per fingerprint. */
 bool set_add_key(struct policy_set *set, struct span pem, size_t *ret_key, struct error *err) MUST_CHECK;
+/* A trust root that a document spells out itself; takes the bytes over. Gets a name of its own. */
+bool set_add_own_root(struct policy_set *set, struct buf *bytes, size_t *ret_root, struct error *err) MUST_CHECK;
 /* The trust root of that name, read at its first use. */
 bool set_add_root(struct policy_set *set, const char *name, const struct policy_source *source, size_t *ret_root,
                   struct error *err) MUST_CHECK;

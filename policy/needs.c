@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "policy/policy_json.h"
 
 /* Each place costs look-ups on every pull; more than this is a mistake in the policies. */
 enum { PLACES_MAX = 64, KEYS_MAX = 1000 * 1000 };
@@ -99,15 +98,15 @@ static bool gather_authority(struct gather *gather, const struct authority *auth
 bool policy_needs(const struct policy_set *set, const struct policy_image *image, struct policy_needs *ret,
                   struct error *err)
 {
-    struct image_names names CLEANUP(image_names_done) = {0};
+    struct match match CLEANUP(match_done) = {0};
     struct policy_needs needs = {0};
     struct gather gather = {.needs = &needs, .set = set, .err = err};
-    bool good = image_names_init(&names, image, err);
+    bool good = match_init(&match, set, image, err);
 
     for (size_t i = 0; good && i < set->policy_count; i++) {
         const struct policy *policy = &set->policies[i];
 
-        if (policy_match(policy, &names) == NULL)
+        if (match_policy(&match, policy) == NULL)
             continue;
         for (size_t j = 0; good && j < policy->authority_count; j++)
             good = gather_authority(&gather, &policy->authorities[j]);

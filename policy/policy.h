@@ -20,7 +20,10 @@
 
 struct policy_set; /* all documents of one load; immutable afterwards; safe to share over fork */
 
-/* Gives the bytes of a key file or trust root that a policy names; the engine reads files, the replay has them in memory. */
+/*
+ * Gives the bytes of a key file or trust root that a policy names; the engine reads files, the replay has them in memory.
+ * A key's name is a plain file name in the keys directory, or, from a policy.json only, an absolute path.
+ */
 struct policy_source {
     void *context;
     /* name is what the policy wrote ("vendor.pub", "public-good"); the buffer is freed by the caller. */

@@ -8,7 +8,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "policy/condition.h"
-#include "policy/policy_json.h"
 #include "policy/regex.h"
 
 struct policy_set *policy_set_new(void)
@@ -54,6 +53,7 @@ void authority_done(struct authority *authority)
         mem_free(authority->identities[i].name);
         matcher_done(&authority->identities[i].issuer);
         matcher_done(&authority->identities[i].subject);
+        matcher_done(&authority->identities[i].host);
         for (size_t j = 0; j < WORKFLOW_FIELDS; j++)
             mem_free(authority->identities[i].workflow[j]);
     }
@@ -66,6 +66,8 @@ void authority_done(struct authority *authority)
     }
     mem_free(authority->attestations);
     strings_free(authority->required, authority->required_count);
+    mem_free(authority->reference_name);
+    mem_free(authority->reference_signed);
     *authority = (struct authority){0};
 }
 
@@ -105,7 +107,7 @@ void policy_set_free(struct policy_set *set)
     table_done(&set->revoked_certificates);
     table_done(&set->revoked_digests);
     mem_free(set->revocations);
-    policy_json_free(set->containers);
+    table_done(&set->scopes);
     strings_free(set->files, set->file_count);
     mem_free(set);
 }
@@ -261,4 +263,17 @@ bool policy_set_names_repository(const struct policy_set *set, const char *name)
         if (policy_names_repository(&set->policies[i], name))
             return true;
     return false;
+}
+
+bool set_add_own_root(struct policy_set *set, struct buf *bytes, size_t *ret_root, struct error *err)
+{
+    /* '#' cannot stand in a name that a policy writes. */
+    char *name CLEANUP(mem_freep) = mem_printf("policy.json#%zu", set->root_count + 1);
+
+    if (name == NULL)
+        return error_oom(err);
+    if (!set_mix(set, "own trust root", buf_as_span(bytes), err) || !set_keep_root(set, name, bytes, err))
+        return false;
+    *ret_root = set->root_count - 1;
+    return true;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/encode.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -103,7 +104,7 @@ static inline struct policy_image test_image(const char *host, const char *repos
 struct test_outcome {
     bool satisfied, warned;
     enum reason reason;
-    char message[600], policy[100], authority[100], key_id[200];
+    char message[600], policy[200], authority[100], key_id[200];
     char *report;
 };
 

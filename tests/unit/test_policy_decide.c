@@ -593,6 +593,48 @@ START_TEST(the_report_tells_everything)
 }
 END_TEST
 
+/* A log or timestamp under another root than the certificate's: the chain must hold at that root's times too. */
+START_TEST(the_chain_holds_at_every_time_that_counts)
+{
+    static const struct {
+        bool at_log, at_tsa, chain_verified;
+        const char *more;
+        enum reason reason;
+    } table[] = {
+        /* time 0: log of root 0 (mock, the chain's own); time 1: timestamp of root 1 (second) */
+        {true, true, true, "", REASON_OK},
+        {true, false, true, "", REASON_OK}, /* "second" is not named, so its time does not count */
+        {false, true, false, "", REASON_UNTRUSTED_CHAIN},
+        {true, true, true, "      rfc3161timestamp: {trustRootRef: second}\n", REASON_OK},
+        {true, false, true, "      rfc3161timestamp: {trustRootRef: second}\n", REASON_UNTRUSTED_CHAIN},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char *authority = mem_printf("%s%s    - name: other\n      key: {path: ed25519.pub}\n      ctlog: {trustRootRef: second}\n",
+                                     KEYLESS, table[i].more);
+        char *yaml = document("p", "r.io/**", "", authority);
+        struct policy_set *set = test_load(yaml);
+        struct policy_image image = test_image("r.io", "app", "v1");
+        struct row row = {.claims = {{GOOD_CI, .tsa = true}}};
+        struct claims claims = make_claims(&row);
+        bool valid_at[2] = {table[i].at_log, table[i].at_tsa};
+        struct claim_chain *chain = &claims.items[0].certificate->chains[0];
+        struct test_outcome out;
+
+        claims.items[0].times[1].root = 1;
+        chain->valid_at = valid_at;
+        chain->chain_verified = table[i].chain_verified;
+        out = test_decide(set, &image, &claims, NO_MATCH_DENY);
+        ck_assert_msg(out.reason == table[i].reason, "%zu: %s", i, out.message);
+        mem_free(out.report);
+        free_claims(&claims);
+        policy_set_free(set);
+        mem_free(yaml);
+        mem_free(authority);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("policy_decide");
@@ -604,6 +646,7 @@ int main(void)
     tcase_add_test(tcase, no_match_is_what_the_settings_say);
     tcase_add_test(tcase, roots_are_numbered_by_the_needs);
     tcase_add_test(tcase, the_report_tells_everything);
+    tcase_add_test(tcase, the_chain_holds_at_every_time_that_counts);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
