@@ -125,25 +125,45 @@ bool load_annotations(struct load *load, const struct path *up, const struct nod
     return true;
 }
 
+/* A directory in place of a registry: kept as a repository of the host "directory", which no registry can be called. */
+static bool load_directory(struct load *load, const struct path *path, const struct node *node, struct authority *authority)
+{
+    struct span text = node->text;
+
+    if (text.len < 2 || text.ptr[0] != '/' || text.ptr[text.len - 1] == '/' || text.len > 700 || span_has_nul(text) ||
+        span_find(text, "//") != SIZE_MAX || span_find(text, "/../") != SIZE_MAX || span_ends(text, "/..") ||
+        span_find(text, "\n") != SIZE_MAX)
+        return load_fail(load, path, node, "wanted the absolute path of a directory, such as /var/lib/signatures");
+    authority->source_repository = mem_printf(POLICY_DIRECTORY_HOST "/%.*s", (int)text.len, (const char *)text.ptr);
+    return authority->source_repository != NULL || error_oom(load->err);
+}
+
 static bool load_source(struct load *load, const struct path *up, const struct node *list, struct authority *authority)
 {
-    enum { OCI, PREFIX, SECRETS, FIELDS };
+    enum { OCI, DIRECTORY, PREFIX, SECRETS, FIELDS };
     static const struct field_rule rules[FIELDS] = {
         [OCI] = {"oci", NODE_STRING, FIELD_OPTIONAL, NULL},
+        [DIRECTORY] = {"directory", NODE_STRING, FIELD_OPTIONAL, NULL},
         [PREFIX] = {"tagPrefix", NODE_STRING, FIELD_OPTIONAL, NULL},
         [SECRETS] = {"signaturePullSecrets", FIELD_ANY, FIELD_REFUSED,
                      "a node reads no Kubernetes Secrets; credentials come from the pull or from the settings"},
     };
     struct path path = {.up = up, .name = "source"}, element = {.up = &path};
-    struct path oci = {.up = &element, .name = "oci"}, prefix = {.up = &element, .name = "tagPrefix"};
+    struct path oci = {.up = &element, .name = "oci"}, directory = {.up = &element, .name = "directory"};
+    struct path prefix = {.up = &element, .name = "tagPrefix"};
     const struct node *fields[FIELDS];
 
     if (list->count != 1)
         return load_fail(load, &path, list, "wanted exactly one source, found %u", list->count);
     if (!fields_read(load, &element, list->child, rules, FIELDS, fields))
         return false;
-    if (fields[OCI] == NULL && fields[PREFIX] == NULL)
-        return load_fail(load, &element, list->child, "names neither \"oci\" nor \"tagPrefix\"");
+    if (fields[OCI] == NULL && fields[PREFIX] == NULL && fields[DIRECTORY] == NULL)
+        return load_fail(load, &element, list->child, "names none of \"oci\", \"directory\" and \"tagPrefix\"");
+    if (fields[DIRECTORY] != NULL) {
+        if (fields[OCI] != NULL || fields[PREFIX] != NULL)
+            return load_fail(load, &directory, fields[DIRECTORY], "cannot stand beside \"oci\" or \"tagPrefix\"");
+        return load_directory(load, &directory, fields[DIRECTORY], authority);
+    }
     if (fields[OCI] != NULL) {
         authority->source_repository = repository_canonical(fields[OCI]->text, load->err);
         if (authority->source_repository == NULL)
@@ -229,7 +249,7 @@ bool load_authority(struct load *load, const struct path *path, const struct nod
         [KEY] = {"key", NODE_MAP, FIELD_OPTIONAL, NULL},
         [KEYLESS] = {"keyless", NODE_MAP, FIELD_OPTIONAL, NULL},
         [STATIC] = {"static", NODE_MAP, FIELD_OPTIONAL, "{action: pass} or {action: fail}"},
-        [SOURCE] = {"source", NODE_LIST, FIELD_OPTIONAL, "with one element, {oci: HOST/PATH}"},
+        [SOURCE] = {"source", NODE_LIST, FIELD_OPTIONAL, "with one element, {oci: HOST/PATH} or {directory: PATH}"},
         [CTLOG] = {"ctlog", NODE_MAP, FIELD_OPTIONAL, NULL},
         [TIMESTAMP] = {"rfc3161timestamp", NODE_MAP, FIELD_OPTIONAL, NULL},
         [ATTESTATIONS] = {"attestations", NODE_LIST, FIELD_OPTIONAL, NULL},

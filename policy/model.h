@@ -118,6 +118,9 @@ struct authority {
     char *reference_signed;         /* REMAP: signedPrefix */
 };
 
+/* The path when the source is a directory; NULL otherwise. Borrowed. */
+const char *authority_directory(const struct authority *authority);
+
 enum policy_mode { MODE_ENFORCE, MODE_WARN };
 
 struct policy {

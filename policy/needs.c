@@ -40,6 +40,7 @@ static bool gather_place(struct gather *gather, const struct authority *authorit
                              "the policies for this image name more than %d different sources of signatures", PLACES_MAX);
         place = &needs->places[needs->place_count++];
         place->repository = authority->source_repository;
+        place->directory = authority_directory(authority);
         place->tag_prefix = authority->tag_prefix;
     }
     place->signatures |= signatures;

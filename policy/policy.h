@@ -47,6 +47,8 @@ size_t policy_set_count(const struct policy_set *set); /* policies */
 const char *const *policy_set_roots(const struct policy_set *set, size_t *ret_count);
 /* The bytes of one of them as read at load time: parse these, so that what is fingerprinted is what decides. */
 struct span policy_set_root_bytes(const struct policy_set *set, size_t index);
+/* The directories that authorities name as their source, each once; the list is the caller's (mem_free), the paths are the set's. */
+bool policy_set_directories(const struct policy_set *set, const char ***ret, size_t *ret_count, struct error *err) MUST_CHECK;
 /* Is "host/path" the canonical repository of some authority's source? (Where else than at the image's own may be looked.) */
 bool policy_set_names_repository(const struct policy_set *set, const char *name);
 /* SHA-256 hex over all documents, key bytes and trust roots, in order: changes whenever a decision could. */
@@ -63,8 +65,10 @@ struct policy_image {
 };
 
 /* Where to look for signatures of this image: what the matching policies' authorities name (deduplicated). */
+#define POLICY_DIRECTORY_HOST "directory"
 struct policy_place {
-    const char *repository; /* host/path; NULL = the image's own repository */
+    const char *repository; /* host/path; NULL = the image's own repository; "directory//path" for a directory */
+    const char *directory;  /* absolute path when signatures are looked for there instead of in a registry; NULL = none */
     const char *tag_prefix; /* "" = none */
     bool signatures;        /* look for signatures */
     bool attestations;      /* look for attestations */

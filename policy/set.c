@@ -246,6 +246,47 @@ bool set_add_root(struct policy_set *set, const char *name, const struct policy_
     return true;
 }
 
+const char *authority_directory(const struct authority *authority)
+{
+    static const char prefix[] = POLICY_DIRECTORY_HOST "/";
+    const char *source = authority->source_repository;
+
+    return source && strncmp(source, prefix, sizeof(prefix) - 1) == 0 && source[sizeof(prefix) - 1] == '/'
+               ? source + sizeof(prefix) - 1
+               : NULL;
+}
+
+static bool add_directory(const char ***list, size_t *capacity, size_t *count, const char *path, struct error *err)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (strcmp((*list)[i], path) == 0)
+            return true;
+    if (!mem_grow(list, capacity, *count, sizeof(**list), LIMIT_POLICY_FILES))
+        return error_oom(err);
+    (*list)[(*count)++] = path;
+    return true;
+}
+
+bool policy_set_directories(const struct policy_set *set, const char ***ret, size_t *ret_count, struct error *err)
+{
+    const char **list CLEANUP(mem_freep) = NULL;
+    size_t count = 0, capacity = 0;
+
+    for (size_t i = 0; i < set->policy_count; i++) {
+        const struct policy *policy = &set->policies[i];
+
+        for (size_t j = 0; j < policy->authority_count; j++) {
+            const char *path = authority_directory(&policy->authorities[j]);
+
+            if (path && !add_directory(&list, &capacity, &count, path, err))
+                return false;
+        }
+    }
+    *ret = TAKE_PTR(list);
+    *ret_count = count;
+    return true;
+}
+
 static bool policy_names_repository(const struct policy *policy, const char *name)
 {
     for (size_t i = 0; i < policy->authority_count; i++) {

@@ -58,6 +58,16 @@ static const struct rule judge_rules[] = {
     CALL(exit_group),
 };
 
+/* On top of the judge's: opening of files for reading, below what Landlock lets through. */
+static const struct rule store_rules[] = {
+    CALL_IF(open, 1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),
+    CALL_IF(openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),
+    CALL(fstat), CALL(newfstatat), CALL(stat), CALL(lstat), CALL(statx), CALL(getdents64), CALL(lseek), CALL(readlinkat),
+    CALL(getcwd), CALL(geteuid),
+    CALL_IF(fcntl, 1, INT_MASK, F_GETFL),
+    CALL_IF(fcntl, 1, INT_MASK, F_SETFD),
+};
+
 /* On top of the judge's: names, sockets, threads, and opening of files for reading (which ones, Landlock says). */
 static const struct rule fetcher_rules[] = {
     CALL_IF(socket, 0, INT_MASK, AF_INET),
@@ -108,11 +118,16 @@ static bool add_rules(scmp_filter_ctx filter, enum sandbox_kind kind, struct err
 {
     for (size_t i = 0; i < sizeof(judge_rules) / sizeof(judge_rules[0]); i++)
         /* the fetcher has wider rules of its own for these three */
-        if (kind == SANDBOX_JUDGE || (judge_rules[i].call != SCMP_SYS(mmap) && judge_rules[i].call != SCMP_SYS(sendto) &&
+        if (kind != SANDBOX_FETCHER || (judge_rules[i].call != SCMP_SYS(mmap) && judge_rules[i].call != SCMP_SYS(sendto) &&
                                       judge_rules[i].call != SCMP_SYS(recvfrom)))
             if (!add_rule(filter, &judge_rules[i], err))
                 return false;
     if (kind == SANDBOX_JUDGE)
+        return true;
+    for (size_t i = 0; kind == SANDBOX_STORE && i < sizeof(store_rules) / sizeof(store_rules[0]); i++)
+        if (!add_rule(filter, &store_rules[i], err))
+            return false;
+    if (kind == SANDBOX_STORE)
         return true;
     for (size_t i = 0; i < sizeof(fetcher_rules) / sizeof(fetcher_rules[0]); i++)
         if (!add_rule(filter, &fetcher_rules[i], err))

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/tree.h"
 #include "verifier/ref.h"
+#include "verifier/store.h"
 #include "verifier/verify.h"
 
 /* One request, worked out as far as the evidence goes. Everything in it is derived: nothing is kept between calls. */
@@ -118,6 +119,11 @@ static bool fill_places(struct matter *matter, struct error *err)
         const struct policy_place *from = &needs->places[i];
         struct ref *other = &matter->repositories[i];
 
+        if (from->directory) {
+            matter->places[i] = (struct verify_place){.host = STORE_HOST, .repository = from->directory, .tag_prefix = "",
+                                                      .signatures = from->signatures, .attestations = from->attestations};
+            continue;
+        }
         if (from->repository && !ref_parse_repository(span_str(from->repository), other, err))
             return error_wrap(err, "policy source");
         matter->places[i] = (struct verify_place){

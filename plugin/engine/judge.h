@@ -27,6 +27,7 @@ struct judge_input {
     enum no_match no_match;
     int64_t now;
     const struct load_files *files;        /* for the evidence file only; may be NULL */
+    const char *root;                      /* where directories named as sources are looked for; NULL = / */
 };
 
 /*

@@ -15,12 +15,15 @@
 #include "base/wire.h"
 #include "plugin/engine/judge.h"
 #include "plugin/engine/sandbox.h"
+#include "plugin/engine/store_child.h"
 #include "plugin/process.h"
 #include "plugin/replay/replay.h"
 #include "verifier/fetch/fetch.h"
+#include "verifier/store.h"
 
 enum {
     JUDGE_SOCKET = 0, /* the lowest number: RLIMIT_NOFILE is then 1, and nothing more can be opened */
+    STORE_SOCKET = 1, /* to the reader of directories, when there is one */
     RESPONSE_MAX_BYTES = LIMIT_EVIDENCE_BYTES + 64 * 1024 * 1024,
     WANTS_MAX_BYTES = 8 * 1024 * 1024,
     ANSWER_SLACK_BYTES = 64 * 1024, /* headers around one body */
@@ -34,6 +37,7 @@ struct trial {
     size_t outstanding;
     size_t considered;        /* answers that the last judgement saw */
     uint64_t bytes;
+    bool store;               /* STORE_SOCKET is open */
     bool structure;           /* something that may lead to further wants arrived since judge_wants last ran */
     struct fetch_counters counters;
 };
@@ -50,12 +54,24 @@ static bool is_asked(const struct trial *trial, const struct want *want)
     return evidence_find(&trial->evidence, want->kind, want->host, want->repository, want->target) != NULL;
 }
 
+static bool keep(struct trial *trial, struct evidence *item, struct error *err);
+
+/* What lies in a directory is answered at once. */
+static bool ask_store(struct trial *trial, const struct want *want, struct error *err)
+{
+    CLEANUP(evidence_done) struct evidence item = {0};
+
+    if (!trial->store)
+        return error_set(err, REASON_INTERNAL, "nobody reads directories for this decision");
+    return store_child_ask(STORE_SOCKET, want, &item, err) && keep(trial, &item, err);
+}
+
 /* Sends what is new among the wants; each becomes outstanding. */
 static bool ask(struct trial *trial, const struct wants *wants, struct error *err)
 {
     CLEANUP(buf_free) struct buf message = BUF_INIT(WANTS_MAX_BYTES);
     size_t start = wire_begin(&message, MESSAGE_WANTS);
-    size_t before = trial->asked.count;
+    size_t sent = 0;
 
     for (size_t i = 0; i < wants->count; i++) {
         const struct want *want = &wants->items[i];
@@ -68,15 +84,21 @@ static bool ask(struct trial *trial, const struct wants *wants, struct error *er
             return false;
         mine = &trial->asked.items[trial->asked.count - 1];
         mine->id = (uint32_t)trial->asked.count;
+        trial->outstanding++;
+        if (strcmp(want->host, STORE_HOST) == 0) {
+            if (!ask_store(trial, mine, err))
+                return false;
+            continue;
+        }
         nested = wire_open(&message, TAG_WANT);
         want_write(&message, mine);
         wire_close(&message, nested);
-        trial->outstanding++;
+        sent++;
     }
     wire_end(&message, start);
     if (!buf_ok(&message))
         return error_set(err, REASON_LIMIT, "the list of objects to fetch is too long");
-    return trial->asked.count == before || wire_send(JUDGE_SOCKET, buf_as_span(&message), INT64_MAX, err);
+    return sent == 0 || wire_send(JUDGE_SOCKET, buf_as_span(&message), INT64_MAX, err);
 }
 
 static bool ask_more(struct trial *trial, struct error *err)
@@ -162,8 +184,8 @@ static bool run(struct trial *trial, struct response *ret, struct error *err)
 {
     if (!ask_more(trial, err))
         return false;
-    while (trial->outstanding > 0) {
-        if (!receive(trial, err))
+    while (trial->outstanding > 0 || trial->structure) {
+        if (!trial->structure && !receive(trial, err))
             return false;
         if (try_early(trial, ret))
             return true;
@@ -189,17 +211,32 @@ static void attach_evidence(const struct trial *trial, struct response *response
     response->evidence = span_of(response->evidence_owned, len);
 }
 
+/* The two sockets at their numbers, and nothing else open. */
+static bool place_sockets(int judge, int store)
+{
+    int copy = dup(judge); /* wherever it is, it must not be in the store's place */
+
+    if (copy < 0 || (store >= 0 && store != STORE_SOCKET && dup2(store, STORE_SOCKET) < 0))
+        return false;
+    if (dup2(copy, JUDGE_SOCKET) < 0)
+        return false;
+    close_from(store >= 0 ? STORE_SOCKET + 1 : STORE_SOCKET);
+    return true;
+}
+
 void judge_child(int fd, const struct sandbox *sandbox, const struct judge_input *input)
 {
     struct buf message = BUF_INIT(RESPONSE_MAX_BYTES);
     struct trial trial = {.input = input};
     struct response response = {0};
     struct error err = ERROR_INIT;
+    int store = -1;
+    bool ready = store_child_start(input, sandbox, &store, &err);
 
-    if (fd != JUDGE_SOCKET && dup2(fd, JUDGE_SOCKET) < 0)
+    trial.store = store >= 0;
+    if (!place_sockets(fd, store))
         _exit(1);
-    close_from(JUDGE_SOCKET + 1);
-    if (!sandbox_enter(SANDBOX_JUDGE, sandbox, &err) || !run(&trial, &response, &err))
+    if (!ready || !sandbox_enter(SANDBOX_JUDGE, sandbox, &err) || !run(&trial, &response, &err))
         response_deny(&response, err.reason, err.text);
     attach_evidence(&trial, &response);
     response.requests = trial.counters.requests;

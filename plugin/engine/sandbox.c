@@ -19,6 +19,7 @@ enum {
     JUDGE_CPU_SECONDS = 60,      /* a deadline of minutes is possible; a runaway judge is not */
     FETCHER_DESCRIPTORS = 512,
     JUDGE_DESCRIPTORS = 1,       /* its socket, number 0 */
+    STORE_DESCRIPTORS = 16,      /* its socket, and the directories and the file of one path */
 };
 
 /*
@@ -75,7 +76,7 @@ static bool limit_resources(enum sandbox_kind kind, struct error *err)
         return false;
     if (kind == SANDBOX_FETCHER)
         return limit(RLIMIT_NOFILE, FETCHER_DESCRIPTORS, err);
-    return limit(RLIMIT_NOFILE, JUDGE_DESCRIPTORS, err) && limit(RLIMIT_NPROC, 0, err) &&
+    return limit(RLIMIT_NOFILE, kind == SANDBOX_STORE ? STORE_DESCRIPTORS : JUDGE_DESCRIPTORS, err) && limit(RLIMIT_NPROC, 0, err) &&
            limit(RLIMIT_CPU, JUDGE_CPU_SECONDS, err);
 }
 
@@ -85,6 +86,8 @@ static bool restrict_files(enum sandbox_kind kind, const struct sandbox *sandbox
 
     if (kind == SANDBOX_JUDGE)
         return landlock_enter(NULL, 0, false, err);
+    if (kind == SANDBOX_STORE)
+        return landlock_enter(sandbox->directories, sandbox->directory_count, false, err);
     memcpy(paths, fetcher_paths, sizeof(fetcher_paths));
     paths[ARRAY_LEN(fetcher_paths)] = sandbox->ca_dir;
     paths[ARRAY_LEN(fetcher_paths) + 1] = sandbox->ca_file;

@@ -17,6 +17,7 @@
 enum sandbox_kind {
     SANDBOX_JUDGE,   /* reads and writes its socket, manages memory, exits; also the fetcher's parser */
     SANDBOX_FETCHER, /* sockets, threads, and reading of what read_paths name */
+    SANDBOX_STORE,   /* as the judge, and reading below `directories`; no network */
 };
 
 struct sandbox {
@@ -25,6 +26,8 @@ struct sandbox {
     gid_t gid;
     const char *ca_dir;      /* the fetcher's own; may be NULL */
     const char *ca_file;
+    const char *const *directories; /* the store's */
+    size_t directory_count;
 };
 
 /* Looks the unprivileged user up in /etc/passwd (no NSS: that loads libraries); nobody's numbers when it is missing. */

@@ -72,7 +72,8 @@ void session_start(struct session *session)
                                       .root_count = session->config->root_count,
                                       .no_match = session->config->settings.no_match,
                                       .now = time_now(),
-                                      .files = &session->config->files};
+                                      .files = &session->config->files,
+                                      .root = session->root};
     struct error err = ERROR_INIT;
     int theirs = -1;
     pid_t pid;
