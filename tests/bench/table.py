@@ -101,9 +101,11 @@ def count_requests(command):
     return requests_seen() - before
 
 
-def row(name, command, runs=RUNS, at_once=1, far=None, count=True):
+def row(name, command, runs=RUNS, at_once=1, far=None, count=True, denies=False):
     """Measures one command; far is the same command with its registry 20 ms away, from which the sequential round trips follow."""
     seen = measure(command, "-n", str(runs), "-j", str(at_once))
+    if denies:
+        seen["ok"] = seen["runs"] - seen["ok"]
     if seen["ok"] != seen["runs"]:
         print(f"      {name}: {seen['ok']} of {seen['runs']} runs succeeded", flush=True)
         show = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -194,6 +196,22 @@ def cached():
     section("the same image again")
     settings("cache: {enabled: true, life: 1h}\n")
     row("pullguard, verdict cached on disk", decide("bench/bundle"), runs=200)
+
+
+def hook():
+    """The hook and adapter alone: an engine that denies at once stands behind the resident engine's socket."""
+    section("the hook alone (an engine that answers at once; it can only deny)")
+    path = f"{NODE}/run/pullguard/engine.sock"
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    stub = subprocess.Popen([os.path.join(os.path.dirname(MEASURE), "stub_engine"), path], stdin=subprocess.DEVNULL)
+    try:
+        wait_socket(path)
+        row("/bin/true", ["/bin/true"], runs=500, count=False)
+        row("pullguard-containerd, stub engine", decide("bench/bundle"), runs=500, count=False, denies=True)
+    finally:
+        stub.terminate()
+        stub.wait()
+        os.unlink(path)
 
 
 def wait_socket(path):
@@ -293,7 +311,7 @@ def main():
     if not os.path.exists(VERIFIER):
         print("      this tree builds no containerd verifier", flush=True)
         return
-    for part in (cold, cached, resident, many_at_once, growth):
+    for part in (hook, cold, cached, resident, many_at_once, growth):
         part()
     text = table()
     print("\n" + text)

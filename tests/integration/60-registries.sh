@@ -137,7 +137,7 @@ cp -r "$COSIGN_LAYOUT-unsigned/." "$LAYOUT-unsigned/"
 signed=$(registry_tool image "$UP_PUSH/app/bundle-both:v1" --text "$UP_PUSH/app/bundle-both:v1")
 unsigned=$(registry_tool image "$UP_PUSH/app/unsigned:v1" --text unsigned)
 for pid in "${REGISTRIES[@]}"; do stop "$pid"; done
-expect "no registry is left" sh -c "! grep -q ' 0A ' /proc/net/tcp"
+for at in "$UP_PUSH" "$UP" "$MIRROR_PUSH" "$MIRROR"; do ! port_open "$at" || die "a registry is left"; done
 on_disk()
 {
     write_policy disk "$HOST/**" "$2"
