@@ -186,7 +186,7 @@ void want_write(struct buf *buf, const struct want *want)
 static bool target_ok(const struct want *want)
 {
     if (want->kind == WANT_PAGE)
-        return strncmp(want->target, "/v2/", 4) == 0;
+        return want->target[0] == '/' && want->target[1] != '/'; /* a path on the same host; "//x" would name another */
     /* Tags and digests: no path of our own making can leave the repository. */
     for (const char *c = want->target; *c; c++)
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-:", *c))

@@ -18,7 +18,7 @@
 enum want_kind {
     WANT_MANIFEST = 1,  /* GET /v2/<repository>/manifests/<target>; target = tag or digest */
     WANT_REFERRERS = 2, /* GET /v2/<repository>/referrers/<target>; target = digest */
-    WANT_PAGE = 3,      /* a further page of a referrers listing: target = path and query on the same registry */
+    WANT_PAGE = 3,      /* target = path and query on the same host: a further page of a referrers listing */
     WANT_BLOB = 4,      /* GET /v2/<repository>/blobs/<target>; target = digest */
 };
 
