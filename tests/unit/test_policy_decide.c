@@ -280,6 +280,12 @@ static const struct row rows[] = {
     {"keyless, other issuer", KEYLESS, "", {{CI_BY(CI, "https://evil.example.com", true)}}, {{0}}, false, false,
      REASON_WRONG_IDENTITY, NULL},
     {"keyless, no issuer", KEYLESS, "", {{CI_BY(CI, NULL, true)}}, {{0}}, false, false, REASON_WRONG_IDENTITY, NULL},
+    {"keyless, no issuer, any issuer will do",
+     "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: \".*\", subjectRegExp: .}]}\n", "",
+     {{CI_BY(CI, NULL, true)}}, {{0}}, true, false, REASON_OK, NULL},
+    {"keyless, no issuer, some issuer wanted",
+     "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: \".+\", subjectRegExp: .}]}\n", "",
+     {{CI_BY(CI, NULL, true)}}, {{0}}, false, false, REASON_WRONG_IDENTITY, NULL},
     {"keyless, regular expression", "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: github, subjectRegExp: "
                                     "\"^https://github.com/a/\"}]}\n", "", {{GOOD_CI}}, {{0}}, true, false, REASON_OK, NULL},
     {"keyless, chain", KEYLESS, "", {{GOOD_CI, .chain_bad = true}}, {{0}}, false, false, REASON_UNTRUSTED_CHAIN, NULL},
