@@ -5,7 +5,9 @@
 
 #include "base/clock.h"
 #include "base/encode.h"
+#include "base/limits.h"
 #include "base/mem.h"
+#include "plugin/cli/say.h"
 #include "plugin/client.h"
 
 enum { TIMEOUT_MAX_S = 3600 };
@@ -57,6 +59,18 @@ enum exit_code ask_exit_code(const struct response *response)
         if (response->reason == undecided[i])
             return EXIT_UNDECIDED;
     return EXIT_NO;
+}
+
+void ask_say_refusal(const struct cli *cli, const char *reference, const struct response *response)
+{
+    char shown[LIMIT_REFERENCE_BYTES + 4];
+    char message[LIMIT_REASON_LINE_BYTES + 4];
+    const char *step = ask_next_step(response->reason);
+
+    say_error(cli, "%s: %s: %s", text_clean(span_str(reference), shown, sizeof(shown)), reason_name(response->reason),
+              text_clean(span_str(response->message), message, sizeof(message)));
+    if (step != NULL)
+        say_hint(cli, "%s", step);
 }
 
 const char *ask_next_step(enum reason reason)

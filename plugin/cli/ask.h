@@ -26,6 +26,9 @@ bool ask_engine(const struct cli *cli, const struct ask *ask, struct response *r
 /* EXIT_YES, EXIT_NO, or EXIT_UNDECIDED when the refusal says nothing about the image (no engine, no network, ...). */
 enum exit_code ask_exit_code(const struct response *response);
 
+/* The refusal on standard error: reference, reason, message, and what to do next. */
+void ask_say_refusal(const struct cli *cli, const char *reference, const struct response *response);
+
 /* What a person can do about a refusal; NULL when the message says it all. */
 const char *ask_next_step(enum reason reason);
 

@@ -15,9 +15,26 @@
 #include "plugin/cli/say.h"
 
 const struct command *const cli_commands[] = {
-    &command_verify, &command_verify_blob, &command_verify_blob_attestation, &command_verify_bundle, &command_check,
-    &command_policy_lint, &command_policy_explain, &command_doctor, &command_enable, &command_disable,
-    &command_status, &command_node_key_show, &command_node_key_rotate, &command_version,
+    &command_check,
+    &command_doctor,
+    &command_policy_lint,
+    &command_policy_explain,
+    &command_enable,
+    &command_disable,
+    &command_status,
+    &command_verify,
+    &command_verify_attestation,
+    &command_verify_blob,
+    &command_verify_blob_attestation,
+    &command_verify_bundle,
+    &command_tree,
+    &command_download_signature,
+    &command_download_attestation,
+    &command_download_sbom,
+    &command_replay,
+    &command_node_key_show,
+    &command_node_key_rotate,
+    &command_version,
 };
 const size_t cli_command_count = ARRAY_LEN(cli_commands);
 

@@ -45,19 +45,6 @@ static bool make_plan(const struct cli *cli, const struct verify_values *values,
     return output_is_text(values, &ret->text, err) && adhoc_build(values, cli->root, &ret->adhoc, err);
 }
 
-static int say_refusal(const struct cli *cli, const char *reference, const struct response *response)
-{
-    char shown[LIMIT_REFERENCE_BYTES + 4];
-    char message[LIMIT_REASON_LINE_BYTES + 4];
-    const char *step = ask_next_step(response->reason);
-
-    say_error(cli, "%s: %s: %s", text_clean(span_str(reference), shown, sizeof(shown)), reason_name(response->reason),
-              text_clean(span_str(response->message), message, sizeof(message)));
-    if (step != NULL)
-        say_hint(cli, "%s", step);
-    return (int)ask_exit_code(response);
-}
-
 static int show_verified(const struct cli *cli, const struct verify_values *values, const struct verify_plan *plan,
                          const char *reference, const struct response *response)
 {
@@ -98,8 +85,10 @@ static int verify_one(const struct cli *cli, const struct verify_values *values,
     };
     CLEANUP(response_done) struct response response = { 0 };
 
-    if (!ask_engine(cli, &ask, &response))
-        return say_refusal(cli, reference, &response);
+    if (!ask_engine(cli, &ask, &response)) {
+        ask_say_refusal(cli, reference, &response);
+        return (int)ask_exit_code(&response);
+    }
     return show_verified(cli, values, plan, reference, &response);
 }
 
