@@ -71,6 +71,8 @@ static const struct {
     {"issuer-v1-only", REASON_OK, CERT_SAN_URI, "https://example.test/app", 1},
     {"san-nul", REASON_MALFORMED, 0, "subject alternative name", 0},
     {"san-latin1", REASON_MALFORMED, 0, "subject alternative name", 0},
+    {"san-utf8", REASON_MALFORMED, 0, "subject alternative name", 0},
+    {"extension-twice", REASON_MALFORMED, 0, "strict DER", 0},
     {"san-empty-name", REASON_MALFORMED, 0, "subject alternative name", 0},
     {"san-ip-short", REASON_MALFORMED, 0, "IP address", 0},
     {"issuers-differ", REASON_MALFORMED, 0, "two different OIDC issuers", 0},

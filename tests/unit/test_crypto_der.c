@@ -67,6 +67,49 @@ START_TEST(writes_what_it_reads)
 }
 END_TEST
 
+/* A length of 128 in two bytes, where one is enough. */
+START_TEST(long_lengths)
+{
+    uint8_t bytes[4 + 128] = {0x30, 0x82, 0x00, 0x80};
+    struct span content;
+
+    ck_assert(!der_single(span_of(bytes, sizeof(bytes)), DER_SEQUENCE, &content));
+    bytes[1] = 0x30;
+    bytes[2] = 0x81;
+    bytes[3] = 0x80;
+    ck_assert(der_single(span_of(bytes + 1, sizeof(bytes) - 1), DER_SEQUENCE, &content));
+    ck_assert_uint_eq(content.len, 128);
+}
+END_TEST
+
+START_TEST(strict_all_through)
+{
+    static const struct {
+        const char *hex;
+        bool good;
+    } cases[] = {
+        {"30030201ff", true}, {"300330013000", false}, {"3005300302010a", true}, {"3004300302010a", false},
+        {"30808000", false},  {"2202040a", false},      {"1000", false},          {"3003a0010a", false}, {"3004a0020500", true},
+        {"30020500ff", false},
+    };
+    uint8_t nested[2 * 40];
+    struct buf bytes CLEANUP(buf_free) = BUF_INIT(0);
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf one CLEANUP(buf_free) = vector_hex(span_str(cases[i].hex));
+
+        ck_assert_msg(der_is_strict(buf_as_span(&one)) == cases[i].good, "%s", cases[i].hex);
+    }
+    ck_assert(!der_is_strict(buf_as_span(&bytes)));
+    for (size_t i = 0; i < 40; i++) {
+        nested[2 * i] = 0x30;
+        nested[2 * i + 1] = (uint8_t)(2 * (39 - i));
+    }
+    ck_assert(!der_is_strict(span_of(nested, sizeof(nested)))); /* too deep */
+    ck_assert(der_is_strict(span_of(nested + 20, sizeof(nested) - 20)));
+}
+END_TEST
+
 /* FIPS 180-4 "abc", and the OCI digest grammar. */
 START_TEST(digests)
 {
@@ -110,6 +153,8 @@ int main(void)
     tcase_add_loop_test(cases, lengths_are_strict, 0, ARRAY_LEN(sequences));
     tcase_add_loop_test(cases, integers_are_strict, 0, ARRAY_LEN(integers));
     tcase_add_test(cases, writes_what_it_reads);
+    tcase_add_test(cases, long_lengths);
+    tcase_add_test(cases, strict_all_through);
     tcase_add_test(cases, digests);
     suite_add_tcase(suite, cases);
     return run_suite(suite);

@@ -141,6 +141,9 @@ START_TEST(extremes)
     ck_assert_int_eq(verify(0, UINT64_MAX, &hash, path, 64, &hash), REASON_NO_LOG_ENTRY);
     ck_assert_int_eq(verify(0, UINT64_MAX, &hash, path, 65, &hash), REASON_LIMIT);
     ck_assert(!merkle_hash_of(span_str("short"), &hash));
+    /* a tree of one leaf has no path: its root is the leaf, and not what the walk would make of a path */
+    ck_assert(merkle_node(&path[0], &hash, &hash));
+    ck_assert_int_eq(verify(0, 1, &path[1], path, 1, &hash), REASON_NO_LOG_ENTRY);
 }
 END_TEST
 

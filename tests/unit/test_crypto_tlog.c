@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "crypto/note.h"
+#include "crypto/privkey.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/vectors.h"
 
@@ -229,6 +230,7 @@ static const struct {
     {"origin\n6\n" ROOT "\n\xe2\x80\x94 name kwbLkTBGAiE\n", REASON_MALFORMED},
     {"origin\n6\n" ROOT "\n" LINE "junk\n", REASON_MALFORMED},
     {"origin\n6\n" ROOT "\xff\n\n" LINE, REASON_MALFORMED},    /* not UTF-8 */
+    {"origin\n6\n" ROOT "\n" LINE "\xe2\x80\x94 name kwbLkTBGAiEA", REASON_MALFORMED},
     {"origin\n6\n" ROOT "\n\n" LINE, REASON_MALFORMED},        /* an empty line belongs to nobody */
 };
 
@@ -274,6 +276,82 @@ START_TEST(other_lines)
 }
 END_TEST
 
+/* A checkpoint of our own making: text, signed by key under a name. */
+static struct buf make_note(const struct privkey *key, const char *origin, unsigned int size, const struct merkle_hash *root,
+                            const char *name, const struct tlog_id *id)
+{
+    struct buf note = BUF_INIT(4096);
+    struct buf sig CLEANUP(buf_free) = BUF_INIT(512);
+    struct error err = ERROR_INIT;
+
+    buf_printf(&note, "%s\n%u\n", origin, size);
+    base64_encode(span_of(root->bytes, sizeof(root->bytes)), &note);
+    buf_byte(&note, '\n');
+    buf_append(&sig, id->bytes, NOTE_KEY_ID_BYTES);
+    ck_assert(privkey_sign(key, buf_as_span(&note), &sig, &err));
+    buf_printf(&note, "\n\xe2\x80\x94 %s ", name);
+    base64_encode(buf_as_span(&sig), &note);
+    buf_byte(&note, '\n');
+    ck_assert(buf_ok(&note));
+    return note;
+}
+
+/* Entry 0 of a tree of eight: its walk is that of a tree of seven too, so only the comparison of sizes tells them apart. */
+START_TEST(made_v1)
+{
+    struct privkey *key CLEANUP(privkey_freep) = NULL;
+    struct merkle_hash path[3] = {{{1}}, {{2}}, {{3}}};
+    struct merkle_hash root;
+    struct buf note CLEANUP(buf_free) = BUF_INIT(0);
+    struct tlog_proof proof = {.tree_size = 8, .has_root = true, .hashes = path, .hash_count = 3};
+    struct tlog_id id;
+    struct error err = ERROR_INIT;
+
+    ck_assert(privkey_generate(&key, &err));
+    ck_assert(merkle_leaf(span_str("entry"), &root));
+    for (size_t i = 0; i < ARRAY_LEN(path); i++)
+        ck_assert(merkle_node(&root, &path[i], &root));
+    ck_assert(tlog_id_of_key(privkey_public(key), &id));
+    note = make_note(key, "log.test - 7", 8, &root, "log.test", &id);
+    proof.checkpoint = buf_as_span(&note);
+    proof.root = root;
+    ck_assert(tlog_verify_inclusion(&proof, 99, span_str("entry"), "log.test", privkey_public(key), NULL, &err));
+    proof.tree_size = 7;
+    ck_assert(!tlog_verify_inclusion(&proof, 99, span_str("entry"), "log.test", privkey_public(key), NULL, &err));
+    ck_assert_int_eq(err.reason, REASON_NO_LOG_ENTRY);
+}
+END_TEST
+
+/* v2: origin and name are both the log's, each by itself. ECDSA and Ed25519 have their own key ids. */
+START_TEST(made_v2)
+{
+    struct buf pem CLEANUP(buf_free) = vector_read("crypto/keys/private-ed25519.pem");
+    struct privkey *key CLEANUP(privkey_freep) = NULL;
+    static const struct {
+        const char *origin, *name;
+        enum reason reason;
+    } cases[] = {{"log.test", "log.test", REASON_OK},
+                 {"other.test", "log.test", REASON_WRONG_KEY},
+                 {"log.test", "other.test", REASON_WRONG_KEY}};
+    struct tlog_proof proof = {.tree_size = 0};
+    struct merkle_hash root;
+    struct tlog_id id;
+    struct error err = ERROR_INIT;
+
+    ck_assert(_i == 0 ? privkey_generate(&key, &err) : privkey_parse_pem(buf_as_span(&pem), &key, &err));
+    ck_assert(merkle_leaf(span_str("entry"), &root));
+    ck_assert(tlog_id_of_v2("log.test", privkey_public(key), &id));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf note CLEANUP(buf_free) = make_note(key, cases[i].origin, 1, &root, cases[i].name, &id);
+        bool done;
+
+        proof.checkpoint = buf_as_span(&note);
+        done = tlog_verify_inclusion(&proof, 0, span_str("entry"), "log.test", privkey_public(key), NULL, &err);
+        ck_assert_msg((done ? REASON_OK : err.reason) == cases[i].reason, "case %zu: %s", i, err.text);
+    }
+}
+END_TEST
+
 START_TEST(origins)
 {
     static const struct {
@@ -303,6 +381,8 @@ int main(void)
     tcase_add_test(cases, log_ids);
     tcase_add_loop_test(cases, note_grammar, 0, ARRAY_LEN(notes));
     tcase_add_loop_test(cases, other_lines, 1, 3);
+    tcase_add_test(cases, made_v1);
+    tcase_add_loop_test(cases, made_v2, 0, 2);
     tcase_add_test(cases, origins);
     suite_add_tcase(suite, cases);
     return run_suite(suite);

@@ -138,6 +138,7 @@ leaf("san-other", *SIGN, san(other_name(FULCIO + "7", utf8("user!example.test"))
 leaf("san-foreign-other", *SIGN, san(other_name("1.3.6.1.4.1.311.20.2.3", utf8("user@example.test"))))
 leaf("san-nul", *SIGN, raw_san(tlv(0x86, b"https://example.test/app\0.evil")))
 leaf("san-latin1", *SIGN, raw_san(tlv(0x81, b"\xe9@example.test")))
+leaf("san-utf8", *SIGN, raw_san(tlv(0x81, "\u00e9@example.test".encode())))
 leaf("san-empty-name", *SIGN, raw_san(tlv(0x86, b"")))
 leaf("san-ip-short", *SIGN, raw_san(tlv(0x87, b"\xc0\x00\x02")))
 leaf("issuer-v1-only", *SIGN, URI, raw(1, b"https://issuer.test"))
@@ -145,3 +146,11 @@ leaf("issuers-differ", *SIGN, URI, raw(1, b"https://issuer.test"), raw(8, utf8("
 leaf("issuer-v2-trailing", *SIGN, URI, raw(8, utf8("https://issuer.test") + b"x"))
 leaf("issuer-v2-raw", *SIGN, URI, raw(8, b"https://issuer.test"))
 leaf("issuer-v1-control", *SIGN, URI, raw(1, b"https://issuer.test\n"))
+
+# One extension twice: the library refuses to write it, so the second's number is changed (and the signature is wrong).
+leaf("extension-twice", *SIGN, URI, raw(30, utf8("x")), raw(31, utf8("x")))
+with open(os.path.join(TARGET, "extension-twice.der"), "rb") as made:
+    twice = made.read()
+prefix = bytes([0x2B, 0x06, 0x01, 0x04, 0x01, 0x83, 0xBF, 0x30, 0x01])
+with open(os.path.join(TARGET, "extension-twice.der"), "wb") as made:
+    made.write(twice.replace(prefix + bytes([31]), prefix + bytes([30])))
