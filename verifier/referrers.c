@@ -172,7 +172,8 @@ static bool read_fallback(struct discovery *discovery, const struct verify_place
         !discover_ask(discovery, place, WANT_MANIFEST, tag, LIMIT_MANIFEST_BYTES, &item, err) ||
         !discover_usable(discovery, place, tag, item, &usable, err))
         return false;
-    if (!usable)
+    /* Some registries resolve this tag to the image itself (seen at registry.gitlab.com): its platforms are no referrers. */
+    if (!usable || digest_matches(image, item->body))
         return true;
     if (!read_index(discovery, place, tag, item, &index, err))
         return false;

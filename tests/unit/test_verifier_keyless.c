@@ -554,6 +554,11 @@ START_TEST(the_root_may_not_come_along)
     serve(&run, buf_as_span(&bundle));
     run_go(&run);
     ck_assert_msg(facts(&run) == (KEYLESS | R1), "%s", say(&run));
+    replace(&bundle, "bundle+json;version=0.2", "bundle+json;version=0.3");
+    serve(&run, buf_as_span(&bundle));
+    run_go(&run);
+    ck_assert_uint_eq(run.claims.count, 0); /* but not as a chain in version 0.3 */
+    ck_assert_int_eq(run.claims.findings[0].reason, REASON_MALFORMED);
     run_done(&run);
     tree_free(tree);
     buf_free(&bundle);

@@ -93,6 +93,10 @@ static const struct {
     {"{" GOOD_CRITICAL ",\"more\":1}", REASON_MALFORMED},
     {"{\"critical\":{\"identity\":{\"docker-reference\":\"r\",\"x\":1},\"image\":{\"docker-manifest-digest\":\"sha256:" HEX
      "\"},\"type\":\"cosign container image signature\"}}", REASON_MALFORMED},
+    {"{\"critical\":{\"more\":1,\"identity\":{\"docker-reference\":\"r\"},\"image\":{\"docker-manifest-digest\":\"sha256:" HEX
+     "\"},\"type\":\"cosign container image signature\"}}", REASON_MALFORMED},
+    {"{\"critical\":{\"identity\":{\"docker-reference\":\"r\"},\"image\":{\"docker-manifest-digest\":\"sha256:" HEX
+     "\",\"more\":1},\"type\":\"cosign container image signature\"}}", REASON_MALFORMED},
     {"{" GOOD_CRITICAL ",\"optional\":[]}", REASON_MALFORMED},
     {"{" GOOD_CRITICAL ",\"optional\":{\"a\":\"b\",\"a\":\"c\"}}", REASON_MALFORMED},
     {"{" GOOD_CRITICAL "}x", REASON_MALFORMED},
@@ -431,6 +435,26 @@ START_TEST(a_listing_of_another_type_is_none)
 }
 END_TEST
 
+/* A registry that resolves the fallback tag to the image's own index: nothing found, nothing fetched, no fault. */
+START_TEST(the_image_is_not_its_own_referrer)
+{
+    static const char index[] = "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
+                                "\"size\":2,\"digest\":\"sha256:" HEX "\"}]}";
+    char digest[DIGEST_TEXT_BYTES], tag[DIGEST_TEXT_BYTES];
+    struct run run;
+
+    run_start(&run);
+    ck_assert(digest_compute(DIGEST_SHA256, span_str(index), &run.input.image));
+    (void)snprintf(tag, sizeof(tag), "sha256-%s", digest_format(&run.input.image, digest) + 7);
+    test_registry_put(&run.registry, WANT_MANIFEST, REPO, tag, "application/vnd.oci.image.index.v1+json", NULL, span_str(index));
+    run_go(&run);
+    ck_assert_uint_eq(run.claims.count, 0);
+    ck_assert_uint_eq(run.claims.finding_count, 0);
+    ck_assert_uint_eq(run.rounds, 1);
+    run_done(&run);
+}
+END_TEST
+
 START_TEST(foreign_referrers_hide_nothing)
 {
     struct buf bundle, descriptors = BUF_INIT(1000000);
@@ -596,6 +620,7 @@ int main(void)
     tcase_add_test(cases, pages_on_other_hosts_are_not_followed);
     tcase_add_test(cases, a_page_on_the_same_host_by_its_url);
     tcase_add_test(cases, a_listing_of_another_type_is_none);
+    tcase_add_test(cases, the_image_is_not_its_own_referrer);
     tcase_add_test(cases, foreign_referrers_hide_nothing);
     tcase_add_test(cases, hints_save_requests);
     tcase_add_test(cases, errors_are_told_apart_from_absence);
