@@ -3,6 +3,7 @@
  * pullguard-engine, started by the hook for one request:
  *
  *     pullguard-engine --once [--root DIR] [--libexec DIR]        with its socket as descriptor 3
+ *     pullguard-engine --selftest [--root DIR]                    tries the sandboxes; exit 0 when they hold
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -13,7 +14,10 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "base/file.h"
 #include "plugin/engine/once.h"
+#include "plugin/engine/selftest.h"
+#include "plugin/engine/settings.h"
 #include "plugin/process.h"
 
 enum { EXIT_USAGE = 64 };
@@ -41,6 +45,28 @@ static int usage(void)
     return EXIT_USAGE;
 }
 
+/* With the settings' own user and mode, as a decision would have them. */
+static int selftest(const char *root)
+{
+    struct buf text = BUF_INIT(64 * 1024);
+    struct settings settings = {0};
+    struct error err = ERROR_INIT;
+    struct sandbox sandbox = {0};
+    bool right = false;
+
+    if (settings_load(root, &settings, &err)) {
+        sandbox.mode = settings.sandbox;
+        sandbox_user(settings.user, &sandbox.uid, &sandbox.gid);
+        right = selftest_run(&sandbox, &text);
+    } else {
+        buf_printf(&text, "FAIL %s\n", err.text);
+    }
+    settings_done(&settings);
+    right = fd_write_all(1, buf_cstr(&text), text.len) && right;
+    buf_free(&text);
+    return right ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     struct engine_options options = {.root = ""};
@@ -51,13 +77,15 @@ int main(int argc, char **argv)
             options.root = argv[++i];
         else if (strcmp(argv[i], "--libexec") == 0 && i + 1 < argc)
             options.libexec = argv[++i];
-        else if (strcmp(argv[i], "--once") == 0 && !task)
+        else if ((strcmp(argv[i], "--once") == 0 || strcmp(argv[i], "--selftest") == 0) && !task)
             task = argv[i];
         else
             return usage();
     }
     if (!task)
         return usage();
+    if (strcmp(task, "--selftest") == 0)
+        return selftest(options.root);
     clean_up_inheritance();
     (void)fcntl(CHILD_SOCKET, F_SETFD, FD_CLOEXEC);
     return engine_once(&options, CHILD_SOCKET);

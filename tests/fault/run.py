@@ -1,0 +1,590 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that can go wrong between adapter and verdict, made to go wrong: each must end in a deny with its own reason,
+in time, with nothing left behind.
+
+usage: run.py BUILD-DIR SOURCE-DIR
+"""
+import http.server
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+BUILD, SOURCE = sys.argv[1], sys.argv[2]
+VECTORS = os.path.join(SOURCE, "tests/vectors/cosign-3.1.1")
+ENGINE = os.path.join(BUILD, "plugin/engine")
+CONTAINERD = os.path.join(BUILD, "plugin/containerd/pullguard-containerd-test")
+ASK = os.path.join(BUILD, "tests/fault/ask")
+IMAGE = "sha256:3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"
+passed = failed = 0
+
+
+def check(name, ok, detail=""):
+    global passed, failed
+    if ok:
+        passed += 1
+        print("ok   " + name)
+    else:
+        failed += 1
+        print("FAIL " + name + ": " + str(detail))
+    sys.stdout.flush()
+
+
+class Registry(http.server.BaseHTTPRequestHandler):
+    """The stored repositories, as slow as asked."""
+    protocol_version = "HTTP/1.1"
+    delay = 0.0
+
+    def log_message(self, *args):
+        pass
+
+    def reply(self, code, body, kind="application/json"):
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        time.sleep(Registry.delay)
+        match = re.match(r"/v2/(.+)/(manifests|blobs)/([^?]+)", self.path)
+        if match:
+            repository, kind, target = match.groups()
+            base = os.path.join(VECTORS, "registry", repository)
+            index = os.path.join(base, "index.json")
+            index = json.load(open(index)) if os.path.exists(index) else {"tags": {}, "manifests": {}}
+            digest = index["tags"].get(target, target)
+            media_type = index["manifests"].get(digest, {}).get("contentType", "application/octet-stream")
+            name = digest.replace(":", "-") + (".json" if kind == "manifests" else "")
+            path = os.path.join(base, kind, name)
+            if ":" in digest and os.path.exists(path):
+                return self.reply(200, open(path, "rb").read(), media_type)
+        return self.reply(404, b"{}")
+
+
+class Server(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+    daemon_threads = True
+
+    def handle_error(self, request, address):
+        pass
+
+
+def serve():
+    server = Server(("127.0.0.1", 0), Registry)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
+POLICY = """apiVersion: policy.sigstore.dev/v1beta1
+kind: ClusterImagePolicy
+metadata: {name: demo}
+spec:
+  images: [{glob: "**"}]
+  authorities: [{key: {path: cosign.pub}}]
+"""
+
+
+class Node:
+    """A root with a policy and a key."""
+
+    def __init__(self, settings=""):
+        self.root = tempfile.mkdtemp(prefix="pullguard-fault.")
+        os.chmod(self.root, 0o755)
+        self.conf = self.root + "/etc/pullguard"
+        os.makedirs(self.conf + "/policy.d")
+        os.makedirs(self.conf + "/keys")
+        os.makedirs(self.root + "/run/systemd/journal")
+        self.write("policy.d/demo.yaml", POLICY)
+        shutil.copy(VECTORS + "/keys/cosign.pub", self.conf + "/keys/cosign.pub")
+        os.chmod(self.conf + "/keys/cosign.pub", 0o644)
+        if settings:
+            self.write("pullguard.yaml", settings)
+
+    def write(self, name, text):
+        with open(os.path.join(self.conf, name), "w") as file:
+            file.write(text)
+        os.chmod(os.path.join(self.conf, name), 0o644)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        shutil.rmtree(self.root)
+
+
+def pull(node, repository="demo/legacy", digest=IMAGE, extra=(), wrap=(), **kwargs):
+    command = [*wrap, CONTAINERD, "-name", f"127.0.0.1:{PORT}/{repository}:v1", "-digest", digest, "-stdin-media-type",
+               "application/vnd.oci.descriptor.v1+json", "--root", node.root, *extra]
+    kwargs.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **kwargs)
+
+
+def denies(name, result, reason, words=""):
+    line = result.stdout.decode(errors="replace")
+    well = result.returncode == 1 and line.startswith(reason + ":") and words in line and line.count("\n") == 1 and \
+        len(line) <= 501 and not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", line)
+    check(name, well, f"{result.returncode} {line!r} {result.stderr!r}")
+
+
+def allows(name, result):
+    check(name, result.returncode == 0 and result.stdout.startswith(b"ok:"), f"{result.returncode} {result.stdout!r}")
+
+
+def processes(pattern):
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                command = file.read().split(b"\0")
+            with open(f"/proc/{pid}/stat") as file:
+                parent = int(file.read().rsplit(")", 1)[1].split()[1])
+        except (OSError, IndexError):
+            continue
+        if command and pattern in command[0]:
+            found.append((int(pid), parent, command))
+    return found
+
+
+def of_node(node, pattern):
+    """Processes of this node's engine: the engine, its judge (a fork of it), the fetcher and its parser."""
+    engines = [p for p in processes(b"pullguard-engine") if node.root.encode() in p[2]]
+    mine = {p[0] for p in engines}
+    fetchers = [p for p in processes(b"pullguard-fetch") if p[1] in mine]
+    parsers = [p for p in processes(b"pullguard-fetch") if p[1] in {f[0] for f in fetchers}]
+    return {b"engine": [p for p in engines if p[1] not in mine], b"judge": [p for p in engines if p[1] in mine],
+            b"fetch": fetchers, b"parser": parsers}[pattern]
+
+
+# -- files that decide ---------------------------------------------------------------------------------------------------
+
+def test_files():
+    with Node() as node:
+        allows("signed image", pull(node))
+        denies("unsigned image", pull(node, "demo/nosig"), "no_signature")
+        denies("digest of no form", pull(node, digest="sha256:12"), "bad_request")
+        os.chmod(node.conf + "/policy.d/demo.yaml", 0o666)
+        denies("world-writable policy", pull(node), "untrusted_file", "demo.yaml")
+        os.chmod(node.conf + "/policy.d/demo.yaml", 0o644)
+        os.chmod(node.conf + "/policy.d", 0o777)
+        denies("world-writable policy directory", pull(node), "untrusted_file")
+        os.chmod(node.conf + "/policy.d", 0o755)
+        os.chown(node.conf + "/policy.d/demo.yaml", 65534, 65534)
+        denies("policy of another owner", pull(node), "untrusted_file")
+        os.chown(node.conf + "/policy.d/demo.yaml", 0, 0)
+        os.chmod(node.conf + "/keys/cosign.pub", 0o666)
+        denies("world-writable key", pull(node), "untrusted_file", "cosign.pub")
+        os.unlink(node.conf + "/keys/cosign.pub")
+        denies("missing key", pull(node), "policy_error", "cosign.pub")
+        os.mkdir(node.conf + "/keys/cosign.pub")
+        result = pull(node)
+        check("key is a directory", result.returncode == 1 and b"cosign.pub" in result.stdout, result.stdout)
+        shutil.rmtree(node.conf + "/policy.d")
+        denies("missing policy directory", pull(node), "policy_error", "missing")
+        os.mkdir(node.conf + "/policy.d")
+        denies("no policy", pull(node), "no_match")
+        node.write("policy.d/bad.yaml", POLICY.replace("authorities", "authoritys"))
+        denies("typo in a policy", pull(node), "policy_error", "authorities")
+        node.write("policy.d/bad.yaml", "a: &a [*a, *a]\n")
+        denies("aliases in a policy", pull(node), "policy_error")
+    for text, words in [("no-mach: allow\n", "no-match"), ("sandbox: maybe\n", "require"), ("deadline-ms: 5\n", "deadline-ms"),
+                        ("[", "pullguard.yaml"), ("cache: {enabeld: true}\n", "enabled")]:
+        with Node(text) as node:
+            denies(f"settings {text.strip()!r}", pull(node), "policy_error", words)
+    with Node() as node:
+        os.chmod(node.conf, 0o777)
+        denies("world-writable configuration directory", pull(node), "untrusted_file")
+
+
+# -- processes that die or misbehave ------------------------------------------------------------------------------------
+
+def kill_during(node, which):
+    """Starts a pull from a slow registry and kills a process of it in the middle."""
+    Registry.delay = 1.0
+    runner = threading.Thread(target=lambda: results.append(pull(node)))
+    results = []
+    started = time.time()
+    runner.start()
+    victims = []
+    while not victims and time.time() < started + 5:
+        time.sleep(0.05)
+        victims = of_node(node, which)
+    time.sleep(0.3)
+    victims = of_node(node, which)
+    if victims:
+        os.kill(victims[0][0], signal.SIGKILL)
+    runner.join()
+    Registry.delay = 0.0
+    return results[0], bool(victims), time.time() - started
+
+
+def nothing_left(name, node):
+    deadline = time.time() + 3
+    while time.time() < deadline:
+        left = [p for which in (b"engine", b"judge", b"fetch", b"parser") for p in of_node(node, which)]
+        if not left:
+            break
+        time.sleep(0.05)
+    check(name + ": nothing left behind", not left, left)
+
+
+def test_kills():
+    with Node() as node:
+        for which, reason, words in [(b"engine", "unavailable", "signal 9"), (b"judge", "unavailable", "judge was killed"),
+                                     (b"fetch", "unavailable", "fetcher was killed")]:
+            result, hit, took = kill_during(node, which)
+            name = which.decode() + " killed"
+            check(name + ": there was one", hit)
+            denies(name, result, reason, words)
+            check(name + ": at once", took < 6, took)
+            nothing_left(name, node)
+
+
+def test_caller_gone():
+    with Node() as node:
+        Registry.delay = 2.0
+        process = subprocess.Popen([CONTAINERD, "-name", f"127.0.0.1:{PORT}/demo/legacy:v1", "-digest", IMAGE, "--root",
+                                    node.root], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        time.sleep(0.7)
+        process.kill()
+        process.wait()
+        nothing_left("adapter killed", node)
+        Registry.delay = 0.0
+
+
+def test_deadlines():
+    with Node() as node:
+        Registry.delay = 5.0
+        started = time.time()
+        result = pull(node, extra=["--deadline-ms", "1500"])
+        took = time.time() - started
+        denies("slow registry", result, "timeout")
+        check("slow registry: in time", 0.8 < took < 2.2, took)
+        Registry.delay = 0.0
+        nothing_left("slow registry", node)
+    with Node("deadline-ms: 1000\n") as node:
+        Registry.delay = 5.0
+        started = time.time()
+        denies("the settings' deadline", pull(node), "timeout")
+        check("the settings' deadline: in time", time.time() - started < 2, time.time() - started)
+        Registry.delay = 0.0
+
+
+# -- engines that answer badly ------------------------------------------------------------------------------------------
+
+def record(tag, data):
+    return struct.pack(">HI", tag, len(data)) + data
+
+
+def response(verdict=0x616c6c6f, reason=1, digest=IMAGE):
+    records = record(5, digest.encode()) + b"".join(record(t, struct.pack(">I", v)) for t, v in
+                                                   [(40, verdict), (41, reason), (42, 0)])
+    return b"PGM1" + struct.pack(">HHI", 1, 2, len(records)) + records
+
+
+STUB = r'''#!{python}
+import socket, sys, time, os, signal
+s = socket.socket(fileno=3)
+s.setblocking(True)
+def request():
+    header = s.recv(12, socket.MSG_WAITALL)
+    return s.recv(int.from_bytes(header[8:12], "big"), socket.MSG_WAITALL)
+good = bytes.fromhex("{good}")
+{body}
+'''
+
+BAD_ENGINES = [
+    # name, body, reason, words
+    ("says nothing", "request()", "unavailable", "without an answer"),
+    ("exits at once", "pass", "unavailable", ""),
+    ("is killed", "request(); os.kill(os.getpid(), 9)", "unavailable", "signal 9"),
+    ("is killed in its answer", "request(); s.send(good[:20]); os.kill(os.getpid(), 9)", "unavailable", "signal 9"),
+    ("answers short", "request(); s.send(good[:-3])", "unavailable", ""),
+    ("answers garbage", "request(); s.send(b'x' * 4000)", "malformed", ""),
+    ("answers empty", "request(); s.send(b'PGM1' + bytes([0, 1, 0, 2, 0, 0, 0, 0]))", "malformed", ""),
+    ("answers another version", "request(); s.send(good[:4] + bytes([0, 9]) + good[6:])", "malformed", ""),
+    ("answers another type", "request(); s.send(good[:6] + bytes([0, 3]) + good[8:])", "malformed", ""),
+    ("answers twice", "request(); s.send(good + good)", "malformed", "more than its answer"),
+    ("answers twice, slowly", "request(); s.send(good); time.sleep(0.3); s.send(good)", "malformed", "more than its answer"),
+    ("answers a huge length", "request(); s.send(good[:8] + b'\\xff\\xff\\xff\\xff')", "", ""),
+    ("is slow", "request(); time.sleep(30)", "timeout", ""),
+    ("does not close", "request(); s.send(good); time.sleep(30)", "timeout", "close"),
+    ("trickles", "request()\nfor b in good: s.send(bytes([b])); time.sleep(0.2)", "timeout", ""),
+    ("answers for another image", "request(); s.send(bytes.fromhex('{other}'))", "malformed", "another image"),
+    ("answers true", "request(); s.send(bytes.fromhex('{one}'))", "malformed", ""),
+    ("answers allow for a reason of deny", "request(); s.send(bytes.fromhex('{wrong}'))", "malformed", "contradicts"),
+]
+
+
+def stub(directory, body):
+    path = os.path.join(directory, "pullguard-engine")
+    values = {"good": response().hex(), "other": response(digest="sha256:" + "0" * 64).hex(), "one": response(1).hex(),
+              "wrong": response(reason=4).hex()}
+    for key, value in values.items():
+        body = body.replace("{" + key + "}", value)
+    with open(path, "w") as file:
+        file.write(STUB.replace("{python}", sys.executable).replace("{good}", values["good"]).replace("{body}", body))
+    os.chmod(path, 0o755)
+
+
+def ask(node, libexec, deadline=2000, times=1, reference="registry.test/a:1"):
+    started = time.time()
+    result = subprocess.run([ASK, node.root, libexec, str(deadline), str(times), reference, IMAGE], stdout=subprocess.PIPE,
+                            timeout=120)
+    lines = result.stdout.decode().splitlines()
+    return lines, time.time() - started
+
+
+def bad_answer(name, lines, took, reason, words, deadline=2.0):
+    verdict = lines[0].split(" ", 2)
+    check(name, verdict[0] == "deny" and (not reason or verdict[1] == reason) and words in lines[0], lines)
+    check(name + ": in time, nothing left", took < deadline + 1 and lines[-1] == "left: 0 descriptors, 0 children",
+          (took, lines))
+
+
+def test_bad_engines():
+    with Node() as node, tempfile.TemporaryDirectory() as libexec:
+        os.chmod(libexec, 0o755)
+        stub(libexec, "request(); s.send(good)")
+        lines, took = ask(node, libexec)
+        check("stub engine that allows", lines[0].startswith("allow ok"), lines)
+        for name, body, reason, words in BAD_ENGINES:
+            stub(libexec, body)
+            lines, took = ask(node, libexec)
+            bad_answer("engine " + name, lines, took, reason, words)
+        os.unlink(libexec + "/pullguard-engine")
+        lines, took = ask(node, libexec)
+        bad_answer("no engine", lines, took, "unavailable", "cannot be started")
+        with open(libexec + "/pullguard-engine", "w") as file:
+            file.write("no program")
+        lines, took = ask(node, libexec)
+        bad_answer("engine is not executable", lines, took, "unavailable", "cannot be started")
+
+
+class Resident:
+    """A socket where the resident engine's should be."""
+
+    def __init__(self, node, answer):
+        os.makedirs(node.root + "/run/pullguard", exist_ok=True)
+        self.path = node.root + "/run/pullguard/engine.sock"
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(self.path)
+        self.socket.listen(16)
+        self.answer = answer
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.answer, args=(connection,), daemon=True).start()
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        os.unlink(self.path)
+
+
+def test_bad_resident():
+    def receive(c):
+        header = c.recv(12, socket.MSG_WAITALL)
+        c.recv(int.from_bytes(header[8:12], "big"), socket.MSG_WAITALL)
+
+    def good(c):
+        receive(c)
+        c.sendall(response())
+        c.close()
+
+    def hang_up(c):
+        c.close()
+
+    def garbage(c):
+        receive(c)
+        c.sendall(b"x" * 100)
+        c.close()
+
+    def silent(c):
+        receive(c)
+        time.sleep(10)
+
+    with Node() as node, tempfile.TemporaryDirectory() as libexec:
+        os.chmod(libexec, 0o755)
+        stub(libexec, "request(); s.send(good)")
+        for name, answer, wanted in [("allows", good, "allow ok"), ("hangs up: an engine of its own decides", hang_up, "allow ok"),
+                                     ("answers garbage", garbage, "deny malformed"), ("is silent", silent, "deny timeout")]:
+            resident = Resident(node, answer)
+            lines, took = ask(node, libexec)
+            check("resident engine " + name, lines[0].startswith(wanted) and lines[-1].endswith("0 descriptors, 0 children") and
+                  took < 3, (took, lines))
+            resident.close()
+
+
+# -- surroundings -------------------------------------------------------------------------------------------------------
+
+def test_descriptors():
+    with Node() as node:
+        for closed in [(0,), (1,), (2,), (0, 1), (0, 1, 2)]:
+            script = "exec \"$@\" " + " ".join(f"{fd}>&-" for fd in closed)
+            result = pull(node, wrap=["sh", "-c", script, "sh"], stdin=None)
+            name = "closed " + ", ".join(str(fd) for fd in closed)
+            check(name + ": allow", result.returncode == 0, result)
+            result = pull(node, "demo/nosig", wrap=["sh", "-c", script, "sh"], stdin=None)
+            check(name + ": deny", result.returncode == 1, result)
+        reading, writing = os.pipe()
+        os.set_inheritable(writing, True)
+        Registry.delay = 0.5
+        process = subprocess.Popen([CONTAINERD, "-name", f"127.0.0.1:{PORT}/demo/legacy:v1", "-digest", IMAGE, "--root",
+                                    node.root], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[writing])
+        os.close(writing)
+        started = time.time()
+        end = os.read(reading, 1)
+        check("inherited descriptor is closed at once", end == b"" and time.time() - started < 0.4, time.time() - started)
+        process.wait()
+        os.close(reading)
+        Registry.delay = 0.0
+        huge = b'{"digest": "' + IMAGE.encode() + b'", "annotations": {"a": "' + b"x" * 70000 + b'"}}'
+        denies("descriptor of 70 KiB", pull(node, stdin=None, input=huge), "bad_request")
+        denies("descriptor with duplicate names", pull(node, stdin=None, input=b'{"digest":"a","digest":"b"}'), "malformed")
+        denies("descriptor of another image", pull(node, stdin=None, input=b'{"digest":"sha256:' + b"0" * 64 + b'"}'),
+               "bad_request")
+        denies("descriptor cut off", pull(node, stdin=None, input=b'{"digest":'), "malformed")
+        denies("unknown argument", pull(node, extra=["-frobnicate", "1"]), "bad_request")
+        denies("argument twice", pull(node, extra=["-digest", IMAGE]), "bad_request")
+        denies("hostile name", pull(node, "demo/\x1b[2J\nlegacy"), "bad_request")
+
+
+def test_parallel():
+    with Node() as node:
+        results = []
+        threads = [threading.Thread(target=lambda i=i: results.append((i, pull(node, "demo/legacy" if i % 2 else "demo/nosig"))))
+                   for i in range(20)]
+        started = time.time()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        right = [(r.returncode == 0) == bool(i % 2) for i, r in results]
+        check("twenty pulls at once", all(right) and len(right) == 20, [(i, r.returncode, r.stdout) for i, r in results])
+        check("twenty pulls at once: in time", time.time() - started < 20, time.time() - started)
+        nothing_left("twenty pulls at once", node)
+
+
+def test_sandbox():
+    selftest = [ENGINE + "/pullguard-engine", "--selftest", "--root"]
+    with Node() as node:
+        result = subprocess.run([*selftest, node.root], stdout=subprocess.PIPE, timeout=60)
+        check("the sandboxes hold", result.returncode == 0 and b"FAIL" not in result.stdout, result.stdout.decode())
+        print(result.stdout.decode(), end="")
+        no_setuid = ["setpriv", "--bounding-set=-setuid,-setgid", "--inh-caps=-setuid,-setgid"]
+        denies("sandbox cannot be set up", pull(node, wrap=no_setuid), "sandbox", "privileges")
+    with Node("sandbox: prefer\n") as node:
+        allows("sandbox: prefer, cannot be set up whole", pull(node, wrap=no_setuid))
+    with Node("sandbox: off\n") as node:
+        allows("sandbox: off", pull(node, wrap=no_setuid))
+        result = subprocess.run([*selftest, node.root], stdout=subprocess.PIPE, timeout=60)
+        check("sandbox: off is seen by the self-test", result.returncode != 0 and b"FAIL" in result.stdout, result.stdout)
+
+
+def test_logs():
+    with Node("log-json: /dev/full\naudit: /no/such/directory/audit.jsonl\n") as node:
+        os.makedirs(node.root + "/dev")
+        os.mknod(node.root + "/dev/full", stat.S_IFCHR | 0o666, os.makedev(1, 7))
+        allows("no room for logs: allow", pull(node))
+        denies("no room for logs: deny", pull(node, "demo/nosig"), "no_signature")
+    with Node("log-json: /log.json\naudit: /audit.jsonl\n") as node:
+        allows("logs", pull(node))
+        denies("logs", pull(node, "demo/nosig"), "no_signature")
+        lines = [json.loads(line) for line in open(node.root + "/log.json")]
+        check("log-json has both", [line["verdict"] for line in lines] == ["allow", "deny"], lines)
+        lines = [json.loads(line) for line in open(node.root + "/audit.jsonl")]
+        check("audit log is a chain", [line["seq"] for line in lines] == [1, 2] and len(lines[1]["prev"]) == 64, lines)
+
+
+# -- cache --------------------------------------------------------------------------------------------------------------
+
+def cached(node, repository="demo/legacy"):
+    """(exit status, whether the registry was not asked)."""
+    Registry.delay = 0.4
+    started = time.time()
+    result = pull(node, repository)
+    took = time.time() - started
+    Registry.delay = 0.0
+    return result.returncode, took < 0.35
+
+
+def test_cache():
+    with Node() as node:
+        time.sleep(3.1)
+        check("first pull asks the registry", cached(node) == (0, False))
+        check("second pull does not", cached(node) == (0, True))
+        verdicts = node.root + "/var/cache/pullguard/verdicts"
+        entry = [f for f in os.listdir(verdicts) if f != "stamp"][0]
+        whole = open(os.path.join(verdicts, entry), "rb").read()
+        check("denied image is not kept", cached(node, "demo/nosig")[0] == 1 and len(os.listdir(verdicts)) == 2)
+        worse = 0
+        for i in range(0, len(whole), 3):
+            with open(os.path.join(verdicts, entry), "wb") as file:
+                file.write(whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1:])
+            worse += pull(node, extra=["--deadline-ms", "1"]).returncode == 0
+        check("changed entry is a miss, at each byte", worse == 0, worse)
+        worse = 0
+        for i in range(0, len(whole), 5):
+            with open(os.path.join(verdicts, entry), "wb") as file:
+                file.write(whole[:i])
+            worse += pull(node, extra=["--deadline-ms", "1"]).returncode == 0
+        check("cut entry is a miss, at each length", worse == 0, worse)
+        with open(os.path.join(verdicts, entry), "wb") as file:
+            file.write(whole)
+        check("whole again: a hit", cached(node) == (0, True))
+        os.chmod(os.path.join(verdicts, entry), 0o666)
+        check("entry that others may write is a miss", not cached(node)[1])
+        os.chmod(os.path.join(verdicts, entry), 0o600)
+        os.chown(os.path.join(verdicts, entry), 65534, 65534)
+        check("entry of another owner is a miss", not cached(node)[1])
+        os.chown(os.path.join(verdicts, entry), 0, 0)
+        check("a hit again", cached(node) == (0, True))
+        os.chmod(node.conf + "/policy.d", 0o777)
+        denies("policy directory opened to others: no hit", pull(node), "untrusted_file")
+        os.chmod(node.conf + "/policy.d", 0o755)
+        before = os.stat(node.conf + "/policy.d/demo.yaml")
+        changed = POLICY.replace("name: demo", "name: dem2")
+        with open(node.conf + "/policy.d/demo.yaml", "r+") as file:
+            file.write(changed)
+        os.utime(node.conf + "/policy.d/demo.yaml", ns=(before.st_atime_ns, before.st_mtime_ns))
+        check("policy changed in place, time put back: a miss", not cached(node)[1])
+        check("changed just now: still a miss", not cached(node)[1])
+        node.write("policy.d/none.yaml", POLICY.replace("cosign.pub", "prime256v1.pub"))
+        denies("policy added whose key is missing", pull(node), "policy_error", "prime256v1.pub")
+        shutil.copy(VECTORS + "/keys/prime256v1.pub", node.conf + "/keys/prime256v1.pub")
+        denies("policy added that wants another key", pull(node), "wrong_key")
+
+
+def main():
+    global PORT
+    PORT = serve()
+    tests = [test_files, test_kills, test_caller_gone, test_deadlines, test_bad_engines, test_bad_resident, test_descriptors,
+             test_parallel, test_sandbox, test_logs, test_cache]
+    wanted = sys.argv[3:]
+    for test in tests:
+        if not wanted or test.__name__ in wanted:
+            test()
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if os.geteuid() != 0:
+    print("0 passed, 0 failed (not run: needs root)")
+    sys.exit(77)
+main()
