@@ -67,6 +67,23 @@ static bool consult_under(const struct reading *reading, const char *path, struc
     return full ? consult(reading, full, err) : error_oom(err);
 }
 
+static bool read_absolute(const struct reading *reading, const char *name, size_t max, struct buf *ret, struct error *err)
+{
+    CLEANUP(mem_freep) char *path = path_under(reading->root, name);
+    CLEANUP(mem_freep) char *directory = NULL;
+    char *slash;
+
+    if (!path)
+        return error_oom(err);
+    directory = mem_strdup(path);
+    slash = directory ? strrchr(directory, '/') : NULL;
+    if (!slash)
+        return error_oom(err);
+    *slash = '\0'; /* a file put in its place later changes the directory */
+    return (directory[0] == '\0' || consult(reading, directory, err)) && consult(reading, path, err) &&
+           file_read(path, max, FILE_TRUSTED, ret, err);
+}
+
 /* A name that a policy wrote, for a file of `directory`: never a way out of it. */
 static bool read_named(const struct reading *reading, const char *directory, const char *name, const char *suffix, size_t max,
                        struct buf *ret, struct error *err)
@@ -75,7 +92,9 @@ static bool read_named(const struct reading *reading, const char *directory, con
     CLEANUP(mem_freep) char *path = NULL;
     char shown[80];
 
-    if (name[0] == '\0' || name[0] == '.' || name[0] == '/' || strstr(name, ".."))
+    if (name[0] == '/') /* containers' policy.json names its keys so; a ClusterImagePolicy cannot */
+        return read_absolute(reading, name, max, ret, err);
+    if (name[0] == '\0' || name[0] == '.' || strstr(name, ".."))
         return error_set(err, REASON_POLICY_ERROR, "\"%s\" is no name of a file below the directory",
                          text_clean(span_str(name), shown, sizeof(shown)));
     relative = mem_printf("%s/%s%s", directory, name, suffix);
