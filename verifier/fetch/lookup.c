@@ -176,8 +176,9 @@ static const char *accept_of(const struct want *want)
                "application/vnd.docker.distribution.manifest.v2+json, "
                "application/vnd.docker.distribution.manifest.list.v2+json";
     case WANT_REFERRERS:
-    case WANT_PAGE:
         return "application/vnd.oci.image.index.v1+json";
+    case WANT_PAGE:
+        return "application/vnd.oci.image.index.v1+json, */*;q=0.1";
     case WANT_BLOB:
     default:
         return "*/*";
