@@ -126,12 +126,6 @@ static bool keep(struct trial *trial, struct evidence *item, struct error *err)
     return evidence_set_add(&trial->evidence, want, item, err); /* zeroes the want: kind 0 */
 }
 
-static void count(struct trial *trial, const struct fetch_counters *job)
-{
-    trial->counters.requests += job->requests;
-    trial->counters.depth += job->depth;
-}
-
 static bool receive_one(struct trial *trial, struct error *err)
 {
     CLEANUP(buf_free) struct buf message = BUF_INIT(LIMIT_ATTESTATION_BYTES + ANSWER_SLACK_BYTES);
@@ -141,9 +135,10 @@ static bool receive_one(struct trial *trial, struct error *err)
         !fetch_answer_read(buf_as_span(&message), false, &answer, err))
         return false;
     if (answer.end) {
-        count(trial, &answer.counters);
+        trial->counters.depth += answer.counters.depth;
         return true;
     }
+    trial->counters.requests += answer.requests; /* not from the end: it may come after the decision */
     if (!answer.evidence.owned)
         answer.evidence.owned = buf_take(&message); /* the body borrows from it */
     return keep(trial, &answer.evidence, err);

@@ -102,7 +102,7 @@ static bool serve_one(struct shelves *shelves, struct error *err)
     if (!wire_receive(STORE_SOCKET, WANT_MAX_BYTES - WIRE_HEADER_BYTES, INT64_MAX, &question, err) ||
         !read_want(buf_as_span(&question), &want, err) || !answer_from(shelves, &want, &evidence, err))
         return false;
-    fetch_evidence_write(&answer, 1, &evidence); /* there is one job: this decision */
+    fetch_evidence_write(&answer, 1, 0, &evidence); /* there is one job: this decision */
     return (buf_ok(&answer) || error_oom(err)) && wire_send(STORE_SOCKET, buf_as_span(&answer), INT64_MAX, err);
 }
 

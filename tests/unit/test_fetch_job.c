@@ -88,7 +88,7 @@ START_TEST(answers_travel)
     struct fetch_counters counters = {.requests = 5, .auth_requests = 2, .depth = 3, .auth_depth = 2, .bytes = 99};
     struct error err = ERROR_INIT;
 
-    fetch_evidence_write(&message, 7, &evidence);
+    fetch_evidence_write(&message, 7, 0, &evidence);
     ck_assert_msg(fetch_answer_read(buf_as_span(&message), true, &answer, &err), "%s", err.text);
     ck_assert(!answer.end && answer.job == 7 && answer.evidence.id == 3);
     ck_assert(span_eq_str(answer.evidence.body, "body"));

@@ -271,7 +271,7 @@ void exchange_finish(CURLM *multi, struct exchange *exchange, CURLcode result)
 {
     CURL *easy = exchange->easy;
     const char *text = NULL;
-    curl_off_t retry_after = 0, connect_us = 0;
+    curl_off_t retry_after = 0, ready_us = 0;
 
     exchange->result = result;
     exchange->ended = true;
@@ -282,8 +282,9 @@ void exchange_finish(CURLM *multi, struct exchange *exchange, CURLcode result)
         exchange->redirect = mem_strdup(text);
     if (curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK && retry_after > 0)
         exchange->retry_after = retry_after < 3600 ? (long)retry_after : 3600;
-    if (curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connect_us) == CURLE_OK)
-        exchange->connected = connect_us > 0;
+    /* not the connect time: that is zero on a connection used before */
+    if (curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us) == CURLE_OK)
+        exchange->connected = ready_us > 0;
     text = NULL;
     if (curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &text) == CURLE_OK && text)
         exchange->peer_is_loopback = address_kind_of_text(text) == ADDRESS_LOOPBACK;

@@ -118,11 +118,12 @@ struct fetch_counters {
 
 struct fetch_answer {
     uint32_t job;
-    bool end;                       /* FETCH_MESSAGE_END: counters are set; else evidence is */
+    bool end;                       /* FETCH_MESSAGE_END: counters are the whole job's; else evidence is set */
+    uint32_t requests;              /* with evidence: HTTP requests of this job since the evidence before it */
     struct evidence evidence;
     struct fetch_counters counters;
 };
-void fetch_evidence_write(struct buf *buf, uint32_t job, const struct evidence *evidence);
+void fetch_evidence_write(struct buf *buf, uint32_t job, uint32_t requests, const struct evidence *evidence);
 void fetch_end_write(struct buf *buf, uint32_t job, const struct fetch_counters *counters);
 /* `message` is EVIDENCE or END. With `copy` the body is copied, else it borrows from message. */
 bool fetch_answer_read(struct span message, bool copy, struct fetch_answer *ret, struct error *err) MUST_CHECK;

@@ -66,6 +66,7 @@ struct running {
     size_t count, left;
     uint64_t budget; /* bytes that its bodies may still have */
     struct fetch_counters counters;
+    uint32_t told; /* of counters.requests, in evidence messages */
 };
 
 /* Small facts about endpoints: which scheme works, which endpoint listed a repository's referrers. */

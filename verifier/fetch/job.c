@@ -412,11 +412,12 @@ bool fetch_job_read(struct span message, struct fetch_job *ret, struct error *er
     return true;
 }
 
-void fetch_evidence_write(struct buf *buf, uint32_t job, const struct evidence *evidence)
+void fetch_evidence_write(struct buf *buf, uint32_t job, uint32_t requests, const struct evidence *evidence)
 {
     size_t start = wire_begin(buf, FETCH_MESSAGE_EVIDENCE), nested;
 
     wire_put_u32(buf, TAG_ID, job);
+    wire_put_u32(buf, TAG_REQUESTS, requests);
     nested = wire_open(buf, TAG_EVIDENCE);
     evidence_write(buf, evidence);
     wire_close(buf, nested);
@@ -445,7 +446,7 @@ static bool answer_field_read(struct fetch_answer *answer, uint16_t tag, struct 
         evidence_done(&answer->evidence);
         return evidence_read(value, copy, &answer->evidence, err);
     case TAG_REQUESTS:
-        return wire_u32(value, &answer->counters.requests);
+        return wire_u32(value, answer->end ? &answer->counters.requests : &answer->requests);
     case TAG_AUTH_REQUESTS:
         return wire_u32(value, &answer->counters.auth_requests);
     case TAG_DEPTH:

@@ -64,7 +64,8 @@ void fetcher_answer(struct running *running, struct evidence *evidence)
 {
     struct buf message CLEANUP(buf_free) = BUF_INIT((size_t)LIMIT_ATTESTATION_BYTES + 64 * 1024);
 
-    fetch_evidence_write(&message, running->job.id, evidence);
+    fetch_evidence_write(&message, running->job.id, running->counters.requests - running->told, evidence);
+    running->told = running->counters.requests;
     fetcher_send(running->fetcher, &message);
 }
 
