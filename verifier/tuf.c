@@ -250,17 +250,13 @@ static bool give_root(struct tuf *tuf, struct span bytes, struct error *err)
     return true;
 }
 
-/* There is no newer root: it must not have expired, and everything below it is held against it once more. */
+/* There is no newer root: it must not have expired. Stored snapshot and targets are held against it when they are used. */
 static bool finish_roots(struct tuf *tuf, struct error *err)
 {
     const struct tuf_document *root = &tuf->trusted[TUF_ROOT];
-    struct error ignored = ERROR_INIT;
 
     if (!check_expiry(tuf, TUF_ROOT, root, err))
         return false;
-    for (size_t role = TUF_TIMESTAMP; role < TUF_ROLES; role++)
-        if (tuf->trusted[role].tree && !tuf_verify_role(root, (enum tuf_role)role, &tuf->trusted[role], &ignored))
-            tuf_document_done(&tuf->trusted[role]);
     tuf->consistent = false;
     if (node_get(root->signed_part, "consistent_snapshot") &&
         !node_bool(node_get(root->signed_part, "consistent_snapshot"), &tuf->consistent))

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "crypto/der.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/vectors.h"
 
@@ -92,6 +93,8 @@ static const struct {
     {"embedded", REASON_OK, REASON_OK, REASON_NO_TIMESTAMP},
     {"sha512", REASON_OK, REASON_OK, REASON_NO_TIMESTAMP},
     {"other", REASON_NO_TIMESTAMP, REASON_OK, REASON_OK}, /* embedded, of the same root, and not the one named */
+    {"rsa", REASON_NO_TIMESTAMP, REASON_OK, REASON_NO_TIMESTAMP},
+    {"refused-rsa-sha1", REASON_NO_TIMESTAMP, REASON_NO_TIMESTAMP, REASON_NO_TIMESTAMP},
     {"refused-sha1", REASON_NO_TIMESTAMP, REASON_NO_TIMESTAMP, REASON_NO_TIMESTAMP},
     {"refused-sha1-signer", REASON_NO_TIMESTAMP, REASON_NO_TIMESTAMP, REASON_NO_TIMESTAMP},
     {"refused-status", REASON_NO_TIMESTAMP, REASON_NO_TIMESTAMP, REASON_NO_TIMESTAMP},
@@ -167,6 +170,56 @@ START_TEST(damaged_tokens)
 }
 END_TEST
 
+/* The authority's chain counts at the time that the token states, and OpenSSL is told not to look at times. */
+START_TEST(expired_authority)
+{
+    struct buf token CLEANUP(buf_free) = vector_read(STAMPS "absent.tsr");
+    struct buf message CLEANUP(buf_free) = vector_read(STAMPS "message");
+    struct authority tsa CLEANUP(authority_done) = {.leaf = NULL};
+    struct error err = ERROR_INIT;
+    size_t which;
+    int64_t time;
+
+    authority_set(&tsa, STAMPS "one.der", STAMPS "root-expired.der");
+    ck_assert(!timestamp_verify(buf_as_span(&token), buf_as_span(&message), &tsa.authority, 1, &which, &time, &err));
+    ck_assert_int_eq(err.reason, REASON_NO_TIMESTAMP);
+    ck_assert_msg(strstr(err.text, "expired") != NULL, "%s", err.text);
+}
+END_TEST
+
+/* "granted" with a reason for refusing is neither. */
+START_TEST(granted_with_failure)
+{
+    static const uint8_t good[] = {0x02, 0x01, 0x00}, failing[] = {0x02, 0x01, 0x00, 0x03, 0x02, 0x05, 0x20};
+    static const uint8_t modified[] = {0x02, 0x01, 0x01}, waiting[] = {0x02, 0x01, 0x03};
+    const struct {
+        struct span status;
+        enum reason reason;
+    } cases[] = {{span_of(good, sizeof(good)), REASON_OK}, {span_of(failing, sizeof(failing)), REASON_NO_TIMESTAMP},
+                 {span_of(modified, sizeof(modified)), REASON_NO_TIMESTAMP}, {span_of(waiting, sizeof(waiting)), REASON_MALFORMED}};
+    struct buf token CLEANUP(buf_free) = vector_read(STAMPS "absent.tsr");
+    struct buf message CLEANUP(buf_free) = vector_read(STAMPS "message");
+    struct authority tsa CLEANUP(authority_done) = {.leaf = NULL};
+    struct reader reader;
+    struct der_item status, rest;
+    struct span content;
+
+    authority_set(&tsa, STAMPS "one.der", STAMPS "root.der");
+    ck_assert(der_single(buf_as_span(&token), DER_SEQUENCE, &content));
+    reader = reader_of(content);
+    ck_assert(der_next(&reader, &status) && der_next(&reader, &rest));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf parts CLEANUP(buf_free) = BUF_INIT(4096);
+        struct buf response CLEANUP(buf_free) = BUF_INIT(4096);
+
+        der_put(&parts, DER_SEQUENCE, cases[i].status);
+        buf_span(&parts, rest.whole);
+        der_put(&response, DER_SEQUENCE, buf_as_span(&parts));
+        ck_assert_int_eq(verify(buf_as_span(&response), buf_as_span(&message), &tsa.authority, 1, NULL), cases[i].reason);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("crypto_timestamp");
@@ -175,6 +228,8 @@ int main(void)
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, sample);
     tcase_add_loop_test(cases, token_cases, 0, ARRAY_LEN(tokens));
+    tcase_add_test(cases, expired_authority);
+    tcase_add_test(cases, granted_with_failure);
     tcase_add_loop_test(cases, damaged_tokens, 0, 2);
     suite_add_tcase(suite, cases);
     return run_suite(suite);

@@ -657,6 +657,23 @@ START_TEST(fast_forward)
 }
 END_TEST
 
+/* The same where the old key stays beside the new one: its files still verify, and are forgotten all the same. */
+START_TEST(fast_forward_key_added)
+{
+    struct repo repo CLEANUP(repo_done);
+    struct root root = ROOT1;
+
+    repo_start(&repo);
+    put_timestamp(&repo, 100000, NOW + DAY, SNAPSHOT_META(1), "f");
+    ck_assert_int_eq(update(&repo, NOW), REASON_OK);
+    put_timestamp(&repo, 2, NOW + DAY, SNAPSHOT_META(1), "g");
+    root.version = 2;
+    root.timestamp = (struct role){"fg", 1};
+    put_root_file(&repo, &root);
+    ck_assert_int_eq(update(&repo, NOW), REASON_OK);
+}
+END_TEST
+
 /* No bit of any metadata or of the target can be flipped, and no file can be cut. */
 START_TEST(damaged_files)
 {
@@ -746,6 +763,7 @@ int main(void)
     tcase_add_loop_test(cases, target_entries, 0, ARRAY_LEN(target_metas));
     tcase_add_test(cases, target_bytes);
     tcase_add_test(cases, fast_forward);
+    tcase_add_test(cases, fast_forward_key_added);
     tcase_add_test(cases, damaged_files);
     tcase_add_test(cases, misuse);
     suite_add_tcase(suite, cases);

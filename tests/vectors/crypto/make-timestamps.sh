@@ -39,12 +39,13 @@ keyUsage = critical,digitalSignature
 extendedKeyUsage = critical,timeStamping,codeSigning
 END
 newkey() { openssl ecparam -name prime256v1 -genkey -noout -out "$tmp/$1.key"; }
-request() { openssl req -new -key "$tmp/$1.key" -subj "/O=pullguard test/CN=$1" -out "$tmp/$1.csr"; }
+request() { openssl req -new -key "$tmp/$1.key" -subj "/CN=tsa $1" -out "$tmp/$1.csr"; }
 newkey root
 openssl req -x509 -new -key "$tmp/root.key" -subj "/CN=tsa root" -days 7300 -config "$tmp/ext" -extensions ca -out "$tmp/root.pem" 2> "$tmp/log" ||
     { request root; openssl x509 -req -in "$tmp/root.csr" -signkey "$tmp/root.key" -days 7300 -extfile "$tmp/ext" -extensions ca -out "$tmp/root.pem" 2> "$tmp/log"; }
-for name in one two; do
-    newkey $name
+openssl genrsa -out "$tmp/rsa.key" 2048 2> "$tmp/log"
+for name in one two rsa; do
+    [ -f "$tmp/$name.key" ] || newkey $name
     request $name
     openssl x509 -req -in "$tmp/$name.csr" -CA "$tmp/root.pem" -CAkey "$tmp/root.key" -days 7000 -set_serial 0x$name$name -extfile "$tmp/ext" \
         -extensions stamp -out "$tmp/$name.pem" 2> "$tmp/log" ||
@@ -53,6 +54,10 @@ for name in one two; do
     openssl x509 -in "$tmp/$name.pem" -outform DER -out $name.der
 done
 openssl x509 -in "$tmp/root.pem" -outform DER -out root.der
+# the same key and name as the root, in a certificate that had expired the day before
+request root
+openssl x509 -req -in "$tmp/root.csr" -signkey "$tmp/root.key" -days -1 -extfile "$tmp/ext" -extensions ca -outform DER \
+    -out root-expired.der 2> "$tmp/log"
 stamp() { # name, authority, query options, reply options
     # shellcheck disable=SC2086
     openssl ts -query -data message $3 -out "$tmp/query" 2> "$tmp/log"
@@ -63,6 +68,8 @@ stamp absent one "-sha256 -no_nonce" ""
 stamp embedded one "-sha256 -cert" "-chain $tmp/root.pem"
 stamp sha512 one "-sha512 -cert" ""
 stamp other two "-sha256 -cert" ""
+stamp rsa rsa "-sha384 -cert" "-sha384"
+stamp refused-rsa-sha1 rsa "-sha256 -cert" "-sha1"
 stamp refused-sha1 one "-sha1 -cert" ""
 stamp refused-sha1-signer one "-sha256 -cert" "-sha1"
 openssl ts -query -data message -sha256 -tspolicy 1.2.3.4 -out "$tmp/query" 2> "$tmp/log"
