@@ -12,6 +12,7 @@ extern const struct command command_verify_bundle;
 extern const struct command command_verify_attestation;
 extern const struct command command_check;
 extern const struct command command_replay;
+extern const struct command command_collect;
 extern const struct command command_tree;
 extern const struct command command_download_signature;
 extern const struct command command_download_attestation;

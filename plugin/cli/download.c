@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "plugin/cli/ask.h"
 #include "plugin/cli/commands.h"
+#include "plugin/cli/download.h"
 #include "plugin/cli/file_judge.h"
 #include "plugin/cli/say.h"
 #include "plugin/cli/stored.h"
@@ -17,15 +18,8 @@ static const char no_policy[] =
     "{\"apiVersion\":\"policy.sigstore.dev/v1beta1\",\"kind\":\"ClusterImagePolicy\",\"metadata\":{\"name\":\"collect\"},"
     "\"spec\":{\"images\":[{\"glob\":\"**\"}],\"authorities\":[{\"name\":\"none\",\"static\":{\"action\":\"fail\"}}]}}";
 
-struct download_values {
-    bool insecure_registry, http_registry;
-    const char *username, *password, *token;
-    const char *timeout;
-    const char *predicate_type;
-};
-
-static bool collect(const struct cli *cli, const struct download_values *values, const char *reference,
-                    struct response *ret, struct error *err)
+bool download_collect(const struct cli *cli, const struct download_values *values, const char *reference,
+                      struct response *ret, struct error *err)
 {
     CLEANUP(adhoc_done) struct adhoc adhoc = { BUF_INIT(sizeof(no_policy)), BUF_INIT(0) };
     struct ask ask = {
@@ -59,7 +53,7 @@ static int stored_run(const struct cli *cli, const struct download_values *value
     struct stored_question question = { .output = output, .reference = reference, .predicate_type = values->predicate_type };
     struct error err = ERROR_INIT;
 
-    if (!collect(cli, values, reference, &response, &err)) {
+    if (!download_collect(cli, values, reference, &response, &err)) {
         say_error(cli, "%s: %s", reason_name(err.reason), err.text);
         return EXIT_UNDECIDED;
     }
@@ -102,17 +96,6 @@ static int sbom_run(const struct cli *cli, const void *values, const struct text
 {
     return stored_run(cli, values, args->items[0], STORED_SBOMS);
 }
-
-#define DOWNLOAD_OPTION(name, kind, value, member, help) \
-    { name, 0, kind, value, offsetof(struct download_values, member), help }
-#define DOWNLOAD_OPTIONS \
-    DOWNLOAD_OPTION("allow-insecure-registry", OPTION_FLAG, NULL, insecure_registry, \
-                    "registry over plain HTTP or with an unverified certificate"), \
-    DOWNLOAD_OPTION("allow-http-registry", OPTION_FLAG, NULL, http_registry, "as --allow-insecure-registry"), \
-    DOWNLOAD_OPTION("registry-username", OPTION_TEXT, "NAME", username, "user name for the registry"), \
-    DOWNLOAD_OPTION("registry-password", OPTION_TEXT, "TEXT", password, "password for the registry"), \
-    DOWNLOAD_OPTION("registry-token", OPTION_TEXT, "TEXT", token, "identity token for the registry"), \
-    DOWNLOAD_OPTION("timeout", OPTION_TEXT, "TIME", timeout, "limit, as 30s or 2m; default 1m")
 
 static const struct option_spec options[] = { DOWNLOAD_OPTIONS };
 static const struct option_spec attestation_options[] = {

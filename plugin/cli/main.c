@@ -27,6 +27,7 @@ const struct command *const cli_commands[] = {
     &command_verify_blob,
     &command_verify_blob_attestation,
     &command_verify_bundle,
+    &command_collect,
     &command_tree,
     &command_download_signature,
     &command_download_attestation,

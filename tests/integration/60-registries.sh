@@ -136,6 +136,12 @@ mkdir -p "$LAYOUT-unsigned"
 cp -r "$COSIGN_LAYOUT-unsigned/." "$LAYOUT-unsigned/"
 signed=$(registry_tool image "$UP_PUSH/app/bundle-both:v1" --text "$UP_PUSH/app/bundle-both:v1")
 unsigned=$(registry_tool image "$UP_PUSH/app/unsigned:v1" --text unsigned)
+COLLECTED=$PG_NODE/var/lib/collected
+collects() { "$PG_PREFIX/bin/pullguard" collect --root "$PG_NODE" --to "$COLLECTED" "$@"; }
+expect "pullguard collect: two images into a directory" collects "$UP_PUSH/app/bundle-both:v1" "$UP_PUSH/app/legacy-both:v1"
+expect "and again, nothing lost" collects "$UP_PUSH/app/legacy-both:v1"
+expect "what it made is an OCI layout" test -s "$COLLECTED/index.json" -a -s "$COLLECTED/oci-layout"
+legacy=$(registry_tool image "$UP_PUSH/app/legacy-both:v1" --text "$UP_PUSH/app/legacy-both:v1")
 for pid in "${REGISTRIES[@]}"; do stop "$pid"; done
 for at in "$UP_PUSH" "$UP" "$MIRROR_PUSH" "$MIRROR"; do ! port_open "$at" || die "a registry is left"; done
 on_disk()
@@ -158,5 +164,8 @@ expect "an OCI layout on disk, no registry anywhere: verified" on_disk /var/lib/
 expect "the same with another key: refused" on_disk_refused wrong_key /var/lib/airgap other "$signed"
 expect "another image's digest: refused" on_disk_refused no_signature /var/lib/airgap good "$unsigned"
 expect "a layout without signatures: refused" on_disk_refused no_signature /var/lib/airgap-unsigned good "$unsigned"
+expect "collected bundle: verified" on_disk /var/lib/collected good "$signed"
+expect "collected tag layout: verified" on_disk /var/lib/collected good "$legacy"
+expect "collected, another key: refused" on_disk_refused wrong_key /var/lib/collected other "$legacy"
 expect "no such directory: refused" on_disk_refused "not_found|fetch_failed|policy_error" /var/lib/nowhere good "$signed"
 results
