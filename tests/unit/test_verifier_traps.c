@@ -503,6 +503,58 @@ START_TEST(hints_save_requests)
 }
 END_TEST
 
+/* A referrer's manifest that is not the one of its digest: another space is another manifest. */
+START_TEST(referrers_are_held_to_their_digest)
+{
+    struct buf bundle;
+    struct run run;
+
+    run_start(&run);
+    test_bundle(key, span_str(statements[0].statement), &bundle);
+    put_bundle(&run, buf_as_span(&bundle), " ");
+    for (size_t i = 0; i < run.registry.count; i++) {
+        struct test_object *object = &run.registry.items[i];
+
+        if (object->kind == WANT_MANIFEST && strncmp(object->target, "sha256:", 7) == 0)
+            ((uint8_t *)object->answer.owned)[object->answer.body.len - 2] = '\n';
+    }
+    run_go(&run);
+    expect(&run, REASON_DIGEST_MISMATCH, "manifest");
+    run_done(&run);
+    buf_free(&bundle);
+}
+END_TEST
+
+START_TEST(a_listing_must_be_an_index)
+{
+    struct run run;
+
+    run_start(&run);
+    test_registry_put(&run.registry, WANT_MANIFEST, REPO, "sha256-" HEX, NULL, NULL,
+                      span_str("{\"schemaVersion\":2," CONFIG ",\"layers\":[]}"));
+    run_go(&run);
+    expect(&run, REASON_MALFORMED, "fallback tag");
+    run_done(&run);
+}
+END_TEST
+
+START_TEST(a_signature_is_no_attestation)
+{
+    struct buf bundle;
+    struct run run;
+
+    run_start(&run);
+    run.place.signatures = false;
+    run.place.attestations = true;
+    test_bundle(key, span_str(statements[0].statement), &bundle);
+    put_bundle(&run, buf_as_span(&bundle), NULL);
+    run_go(&run);
+    expect(&run, REASON_NO_ATTESTATION, "signature");
+    run_done(&run);
+    buf_free(&bundle);
+}
+END_TEST
+
 START_TEST(errors_are_told_apart_from_absence)
 {
     static const enum reason reasons[] = {REASON_FETCH_FAILED, REASON_TIMEOUT, REASON_UNAUTHORIZED, REASON_LIMIT};
@@ -623,6 +675,9 @@ int main(void)
     tcase_add_test(cases, the_image_is_not_its_own_referrer);
     tcase_add_test(cases, foreign_referrers_hide_nothing);
     tcase_add_test(cases, hints_save_requests);
+    tcase_add_test(cases, referrers_are_held_to_their_digest);
+    tcase_add_test(cases, a_listing_must_be_an_index);
+    tcase_add_test(cases, a_signature_is_no_attestation);
     tcase_add_test(cases, errors_are_told_apart_from_absence);
     tcase_add_test(cases, tag_prefixes_and_other_repositories);
     tcase_add_test(cases, questions_are_numbered_and_asked_once);
