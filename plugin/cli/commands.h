@@ -25,6 +25,10 @@ extern const struct command command_disable;
 extern const struct command command_status;
 extern const struct command command_node_key_show;
 extern const struct command command_node_key_rotate;
+extern const struct command command_trust_init;
+extern const struct command command_trust_update;
+extern const struct command command_trust_import;
+extern const struct command command_trust_show;
 extern const struct command command_version;
 
 #endif

@@ -12,6 +12,7 @@
 bool policies_places_init(struct policies_places *places, const char *root, const char *keys, const char *trust,
                           struct error *err)
 {
+    places->root = root;
     places->keys = keys != NULL ? mem_strdup(keys) : path_under(root, PG_CONFDIR "/keys");
     places->trust = trust != NULL ? mem_strdup(trust) : path_under(root, PG_CONFDIR "/trust");
     if (places->keys == NULL || places->trust == NULL)
@@ -45,7 +46,13 @@ static bool read_named(const char *directory, const char *name, const char *suff
 static bool read_key(void *context, const char *name, struct buf *ret, struct error *err)
 {
     const struct policies_places *places = context;
+    CLEANUP(mem_freep) char *absolute = NULL;
 
+    /* Only containers' policy.json names keys by path; a ClusterImagePolicy with one does not load. */
+    if (name[0] == '/') {
+        absolute = path_under(places->root, name);
+        return absolute != NULL ? file_read(absolute, LIMIT_KEY_FILE_BYTES, FILE_ANY, ret, err) : error_oom(err);
+    }
     return read_named(places->keys, name, "", LIMIT_KEY_FILE_BYTES, ret, err);
 }
 

@@ -9,6 +9,7 @@
 
 /* Where keys and trust roots that policies name are looked for. */
 struct policies_places {
+    const char *root; /* borrowed: in front of absolute paths */
     char *keys;  /* owned directory */
     char *trust;
 };

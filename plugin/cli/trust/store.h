@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where trust roots and the state of their updates lie. A root is a name: NAME.json below CONFDIR/trust. */
+#ifndef PG_PLUGIN_CLI_TRUST_STORE_H
+#define PG_PLUGIN_CLI_TRUST_STORE_H
+
+#include "base/file.h"
+#include "plugin/cli/trust/update.h"
+
+/* Letters, digits, '-', '_' and '.', not beginning with a dot. */
+bool trust_name_check(const char *name, struct error *err) MUST_CHECK;
+
+/* CONFDIR/trust/NAME.json below root. */
+char *trust_path(const char *root, const char *name) MUST_CHECK;
+bool trust_install(const char *root, const char *name, struct span bytes, struct error *err) MUST_CHECK;
+
+/* Names with an installed file, and names with an update state; sorted. An absent directory has none. */
+bool trust_installed(const char *root, struct names *ret, struct error *err) MUST_CHECK;
+bool trust_updatable(const char *root, struct names *ret, struct error *err) MUST_CHECK;
+
+/* STATEDIR/tuf/NAME/{url,root.json,...}. Loading fills stored and url (the returned text must outlive the update). */
+bool trust_state_load(const char *root, const char *name, struct trust_update *update, char **ret_url, struct error *err)
+    MUST_CHECK;
+bool trust_state_save(const char *root, const char *name, const struct trust_update *update, struct error *err) MUST_CHECK;
+
+#endif

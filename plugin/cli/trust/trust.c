@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pullguard trust: bring, refresh, show and import trust roots. By an administrator or a timer, never during a pull. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/json_out.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "crypto/digest.h"
+#include "plugin/cli/commands.h"
+#include "plugin/cli/input.h"
+#include "plugin/cli/say.h"
+#include "plugin/cli/trust/store.h"
+#include "verifier/trustroot.h"
+
+#define PUBLIC_GOOD "public-good"
+#define PUBLIC_GOOD_URL "https://tuf-repo-cdn.sigstore.dev"
+
+enum { DAY_S = 24 * 3600 };
+
+struct trust_values {
+    const char *name;
+    const char *mirror;
+    const char *initial_root;
+    const char *checksum;
+};
+
+static const char *name_of(const struct trust_values *values)
+{
+    return values->name != NULL ? values->name : PUBLIC_GOOD;
+}
+
+/* Updates, stores what was verified (also after a failure: newer roots stay trusted), installs the trust root. */
+static bool update_and_install(const struct cli *cli, const char *name, struct trust_update *update, struct error *err)
+{
+    struct error later = ERROR_INIT;
+    bool done = trust_update_run(cli, update, err);
+
+    if (update->state[TUF_ROOT].len > 0 && !trust_state_save(cli->root, name, update, &later)) {
+        *err = later;
+        return false;
+    }
+    return done && trust_install(cli->root, name, buf_as_span(&update->target), err);
+}
+
+static void print_updated(const struct cli *cli, const char *name, const struct trust_update *update)
+{
+    char expires[TIME_TEXT_BYTES];
+
+    time_format(update->expires[TUF_TIMESTAMP], expires);
+    if (!cli->json)
+        printf("%s: root %lld, targets %lld, checked for freshness until %s\n", name, (long long)update->version[TUF_ROOT],
+               (long long)update->version[TUF_TARGETS], expires);
+}
+
+static int failed(const struct cli *cli, const char *name, const struct error *err)
+{
+    say_error(cli, "%s: %s: %s", name, reason_name(err->reason), err->text);
+    return EXIT_UNDECIDED;
+}
+
+/* The first root is trusted as it is, so somebody has to vouch for it: by bringing it, and by its checksum if given. */
+static bool read_initial_root(const struct trust_values *values, struct buf *ret, struct error *err)
+{
+    struct digest digest, wanted;
+    CLEANUP(mem_freep) char *text = NULL;
+    char found[DIGEST_TEXT_BYTES];
+
+    if (values->initial_root == NULL)
+        return error_set(err, REASON_BAD_REQUEST,
+                         "--initial-root FILE is wanted: a root.json of the repository that you trust, for example the one that "
+                         "cosign or another client of yours carries (any older version will do)");
+    if (!input_read(values->initial_root, TRUST_STATE_FILE_BYTES, ret, err))
+        return false;
+    if (values->checksum == NULL)
+        return true;
+    text = mem_printf("%s%s", strchr(values->checksum, ':') == NULL ? "sha256:" : "", values->checksum);
+    if (text == NULL || !digest_parse(span_str(text), &wanted))
+        return error_set(err, REASON_BAD_REQUEST, "--root-checksum: 64 lower-case hexadecimal digits of SHA-256 are wanted");
+    if (!digest_compute(wanted.alg, buf_as_span(ret), &digest))
+        return error_set(err, REASON_INTERNAL, "no digest");
+    if (!digest_eq(&digest, &wanted))
+        return error_set(err, REASON_DIGEST_MISMATCH, "%s has the digest %s, wanted %s", values->initial_root,
+                         digest_format(&digest, found), text);
+    return true;
+}
+
+static int init_run(const struct cli *cli, const void *values_, const struct text_list *args UNUSED)
+{
+    const struct trust_values *values = values_;
+    CLEANUP(trust_update_done) struct trust_update update = { .url = values->mirror != NULL ? values->mirror : PUBLIC_GOOD_URL };
+    struct error err = ERROR_INIT;
+
+    if (!trust_name_check(name_of(values), &err) || !trust_url_check(update.url, &err) ||
+        !read_initial_root(values, &update.stored[TUF_ROOT], &err) ||
+        !update_and_install(cli, name_of(values), &update, &err))
+        return failed(cli, name_of(values), &err);
+    print_updated(cli, name_of(values), &update);
+    return EXIT_YES;
+}
+
+static bool update_one(const struct cli *cli, const char *name)
+{
+    CLEANUP(trust_update_done) struct trust_update update = { 0 };
+    CLEANUP(mem_freep) char *url = NULL;
+    struct error err = ERROR_INIT;
+
+    if (trust_name_check(name, &err) && trust_state_load(cli->root, name, &update, &url, &err) &&
+        update_and_install(cli, name, &update, &err)) {
+        print_updated(cli, name, &update);
+        return true;
+    }
+    failed(cli, name, &err);
+    return false;
+}
+
+static int update_run(const struct cli *cli, const void *values UNUSED, const struct text_list *args)
+{
+    CLEANUP(names_free) struct names all = { 0 };
+    struct error err = ERROR_INIT;
+    bool good = true;
+
+    for (size_t i = 0; i < args->count; i++)
+        good = update_one(cli, args->items[i]) && good;
+    if (args->count > 0)
+        return good ? EXIT_YES : EXIT_UNDECIDED;
+    if (!trust_updatable(cli->root, &all, &err))
+        return failed(cli, "trust", &err);
+    if (all.count == 0) {
+        say_error(cli, "no trust root has a source of updates; \"pullguard trust init\" gives it one");
+        return EXIT_NO;
+    }
+    for (size_t i = 0; i < all.count; i++)
+        good = update_one(cli, all.items[i]) && good;
+    return good ? EXIT_YES : EXIT_UNDECIDED;
+}
+
+/* The administrator's own file; it is checked, since a root that does not load would deny every pull that needs it. */
+static int import_run(const struct cli *cli, const void *values_, const struct text_list *args)
+{
+    const struct trust_values *values = values_;
+    CLEANUP(buf_free) struct buf bytes = { 0 };
+    CLEANUP(trust_root_freep) struct trust_root *root = NULL;
+    struct error err = ERROR_INIT;
+
+    if (!trust_name_check(name_of(values), &err) || !input_read(args->items[0], LIMIT_TRUST_ROOT_BYTES, &bytes, &err) ||
+        !trust_root_parse(buf_as_span(&bytes), &root, &err) ||
+        !trust_install(cli->root, name_of(values), buf_as_span(&bytes), &err))
+        return failed(cli, name_of(values), &err);
+    if (!cli->json)
+        printf("%s: %zu certificate authorities, %zu logs, %zu certificate logs, %zu timestamp authorities\n", name_of(values),
+               root->authorities.count, root->logs.count, root->ct_logs.count, root->timestamp_authorities.count);
+    return EXIT_YES;
+}
+
+static long long age_days(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 ? ((long long)time_now() - (long long)status.st_mtime) / DAY_S : -1;
+}
+
+static void print_log(const char *kind, const struct trust_log *log)
+{
+    printf("  %-22s ", kind);
+    say_clean(stdout, span_str(log->url), 200);
+    fputc('\n', stdout);
+}
+
+static void print_root(const char *name, long long days, const struct trust_root *root)
+{
+    printf("%s, %lld day%s old\n", name, days, days == 1 ? "" : "s");
+    for (size_t i = 0; i < root->authorities.count; i++) {
+        printf("  %-22s ", "certificate authority");
+        say_clean(stdout, span_str(root->authorities.items[i].name), 200);
+        fputc('\n', stdout);
+    }
+    for (size_t i = 0; i < root->logs.count; i++)
+        print_log("transparency log", &root->logs.items[i]);
+    for (size_t i = 0; i < root->ct_logs.count; i++)
+        print_log("certificate log", &root->ct_logs.items[i]);
+    for (size_t i = 0; i < root->timestamp_authorities.count; i++) {
+        printf("  %-22s ", "timestamp authority");
+        say_clean(stdout, span_str(root->timestamp_authorities.items[i].name), 200);
+        fputc('\n', stdout);
+    }
+}
+
+static void put_root(struct json_out *out, const char *name, long long days, const struct trust_root *root)
+{
+    json_open_map(out, NULL);
+    json_put_str(out, "name", name);
+    json_put_int(out, "age_days", days);
+    json_put_int(out, "certificate_authorities", (int64_t)root->authorities.count);
+    json_put_int(out, "logs", (int64_t)root->logs.count);
+    json_put_int(out, "certificate_logs", (int64_t)root->ct_logs.count);
+    json_put_int(out, "timestamp_authorities", (int64_t)root->timestamp_authorities.count);
+    json_close_map(out);
+}
+
+static bool show_one(const struct cli *cli, const char *name, struct json_out *out)
+{
+    CLEANUP(mem_freep) char *path = trust_path(cli->root, name);
+    CLEANUP(buf_free) struct buf bytes = { 0 };
+    CLEANUP(trust_root_freep) struct trust_root *root = NULL;
+    struct error err = ERROR_INIT;
+
+    if (path == NULL || !trust_name_check(name, &err) || !file_read(path, LIMIT_TRUST_ROOT_BYTES, FILE_TRUSTED, &bytes, &err) ||
+        !trust_root_parse(buf_as_span(&bytes), &root, &err)) {
+        failed(cli, name, &err);
+        return false;
+    }
+    if (cli->json)
+        put_root(out, name, age_days(path), root);
+    else
+        print_root(name, age_days(path), root);
+    return true;
+}
+
+static int show_run(const struct cli *cli, const void *values UNUSED, const struct text_list *args)
+{
+    CLEANUP(names_free) struct names all = { 0 };
+    CLEANUP(buf_free) struct buf json = BUF_INIT(1024 * 1024);
+    struct json_out out = json_out_to(&json);
+    struct error err = ERROR_INIT;
+    bool good = true;
+
+    if (args->count == 0 && !trust_installed(cli->root, &all, &err))
+        return failed(cli, "trust", &err);
+    json_open_list(&out, NULL);
+    for (size_t i = 0; i < args->count + all.count; i++)
+        good = show_one(cli, i < args->count ? args->items[i] : all.items[i - args->count], &out) && good;
+    json_close_list(&out);
+    if (cli->json && !say_json(cli, &json))
+        return EXIT_UNDECIDED;
+    if (!cli->json && args->count + all.count == 0)
+        printf("No trust root is installed.\n");
+    return good ? EXIT_YES : EXIT_UNDECIDED;
+}
+
+#define TRUST_OPTION(option, value, member, help) { option, 0, OPTION_TEXT, value, offsetof(struct trust_values, member), help }
+#define NAME_OPTION TRUST_OPTION("name", "NAME", name, "name of the trust root in policies; default " PUBLIC_GOOD)
+
+static const struct option_spec init_options[] = {
+    NAME_OPTION,
+    TRUST_OPTION("mirror", "URL", mirror, "TUF repository; default " PUBLIC_GOOD_URL),
+    TRUST_OPTION("initial-root", "FILE", initial_root, "a root.json of that repository that you trust, of any age"),
+    TRUST_OPTION("root-checksum", "SHA256", checksum, "refuse --initial-root when it has another digest"),
+};
+static const struct option_spec import_options[] = { NAME_OPTION };
+
+const struct command command_trust_init = {
+    .name = "trust init",
+    .usage = "--initial-root FILE [options]",
+    .summary = "bring a trust root from a TUF repository for the first time",
+    .details = "Starts from a root.json that you trust, follows the repository's roots to today's, and installs its\n"
+               "trusted_root.json for policies that name it (trustRootRef). The address is kept for \"trust update\".\n\n"
+               "Exit status: 0 done, 2 not done.",
+    OPTIONS(init_options),
+    .values_size = sizeof(struct trust_values),
+    .max_args = 0,
+    .run = init_run,
+};
+
+const struct command command_trust_update = {
+    .name = "trust update",
+    .usage = "[NAME]...",
+    .summary = "refresh the trust roots that were brought with trust init",
+    .details = "Refreshes trust roots from their repositories; without a name, all that have one. A failed update leaves what was\n"
+               "installed. pullguard-trust.timer does this once a day.\n\n"
+               "Exit status: 0 done, 1 there is nothing to update, 2 some update failed.",
+    .max_args = ARGS_ANY,
+    .run = update_run,
+};
+
+const struct command command_trust_import = {
+    .name = "trust import",
+    .usage = "[--name NAME] FILE",
+    .summary = "install a trusted_root.json (or a PEM chain) from a file",
+    .details = "Installs a trust root from a file, for nodes without a network: a trusted_root.json, or the PEM chain of an\n"
+               "authority of your own. The file is checked first.\n\n"
+               "Exit status: 0 done, 2 not done.",
+    OPTIONS(import_options),
+    .values_size = sizeof(struct trust_values),
+    .min_args = 1,
+    .max_args = 1,
+    .run = import_run,
+};
+
+const struct command command_trust_show = {
+    .name = "trust show",
+    .usage = "[NAME]...",
+    .summary = "show the installed trust roots, their age, authorities and logs",
+    .details = "Shows the installed trust roots: age, certificate authorities, logs and timestamp authorities.\n\n"
+               "Exit status: 0 shown, 2 one cannot be read.",
+    .max_args = ARGS_ANY,
+    .run = show_run,
+};

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""trust init, update, import, show against a TUF repository that this test makes; keys by openssl, server on loopback."""
+import hashlib
+import http.server
+import json
+import os
+import subprocess
+import tempfile
+import threading
+
+from harness import VECTORS, Root, main, want, want_code, want_text
+
+with open(os.path.join(VECTORS, "keys/mock_trusted_root.json"), "rb") as TARGET_FILE:
+    TARGET = TARGET_FILE.read()
+INSTALLED = "/etc/pullguard/trust/public-good.json"
+STATE = "/var/lib/pullguard/tuf/public-good/"
+
+
+def canonical(value):
+    """OLPC canonical JSON: what TUF signs."""
+    if isinstance(value, dict):
+        return "{" + ",".join(canonical(key) + ":" + canonical(value[key]) for key in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(canonical(item) for item in value) + "]"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return json.dumps(value)
+
+
+class Key:
+    def __init__(self):
+        with tempfile.NamedTemporaryFile(delete=False) as file:
+            self.path = file.name
+        subprocess.run(["openssl", "ecparam", "-genkey", "-noout", "-name", "prime256v1", "-out", self.path], check=True)
+        public = subprocess.run(["openssl", "ec", "-in", self.path, "-pubout"], check=True, capture_output=True).stdout.decode()
+        self.value = {"keytype": "ecdsa", "scheme": "ecdsa-sha2-nistp256", "keyval": {"public": public}}
+        self.id = hashlib.sha256(canonical(self.value).encode()).hexdigest()
+
+    def sign(self, data):
+        return subprocess.run(["openssl", "dgst", "-sha256", "-sign", self.path], input=data, check=True,
+                              capture_output=True).stdout.hex()
+
+
+KEYS = {role: Key() for role in ("root", "root2", "timestamp", "snapshot", "targets", "stranger")}
+
+
+class Repository:
+    def __init__(self):
+        self.files = {}
+        self.target = TARGET
+        self.root_version = 0
+        self.signers = ["root"]
+        self.versions = {"timestamp": 1, "snapshot": 1, "targets": 1}
+        self.expires = "2036-01-01T00:00:00Z"
+        self.new_root()
+        self.publish()
+
+    def signed(self, body, *signers):
+        data = canonical(body).encode()
+        return json.dumps({"signed": body, "signatures": [{"keyid": KEYS[name].id, "sig": KEYS[name].sign(data)}
+                                                           for name in signers]}).encode()
+
+    def new_root(self, *signers, **changes):
+        self.root_version += 1
+        roles = {"root": self.signers, "timestamp": ["timestamp"], "snapshot": ["snapshot"], "targets": ["targets"]}
+        body = {"_type": "root", "spec_version": "1.0.31", "version": self.root_version, "expires": self.expires,
+                "consistent_snapshot": True,
+                "keys": {KEYS[name].id: KEYS[name].value for names in roles.values() for name in names},
+                "roles": {role: {"keyids": [KEYS[name].id for name in names], "threshold": 1} for role, names in roles.items()}}
+        body.update(changes)
+        self.files["%d.root.json" % self.root_version] = self.signed(body, *(signers or self.signers))
+
+    def publish(self, **changes):
+        digest = hashlib.sha256(self.target).hexdigest()
+        targets = {"_type": "targets", "spec_version": "1.0.31", "version": self.versions["targets"], "expires": self.expires,
+                   "targets": {"trusted_root.json": {"length": len(self.target), "hashes": {"sha256": digest}}}}
+        targets.update(changes.get("targets", {}))
+        self.files["%d.targets.json" % self.versions["targets"]] = self.signed(targets, changes.get("targets_by", "targets"))
+        self.files["targets/%s.trusted_root.json" % digest] = changes.get("content", self.target)
+        snapshot = {"_type": "snapshot", "spec_version": "1.0.31", "version": self.versions["snapshot"], "expires": self.expires,
+                    "meta": {"targets.json": {"version": self.versions["targets"]}}}
+        self.files["%d.snapshot.json" % self.versions["snapshot"]] = self.signed(snapshot, changes.get("snapshot_by", "snapshot"))
+        timestamp = {"_type": "timestamp", "spec_version": "1.0.31", "version": self.versions["timestamp"], "expires": self.expires,
+                     "meta": {"snapshot.json": {"version": self.versions["snapshot"]}}}
+        timestamp.update(changes.get("timestamp", {}))
+        self.files["timestamp.json"] = self.signed(timestamp, changes.get("timestamp_by", "timestamp"))
+
+    def step(self):
+        for role in self.versions:
+            self.versions[role] += 1
+
+
+class Server:
+    def __init__(self, repository):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *arguments):
+                pass
+
+            def do_GET(self):
+                body = self.server.repository.files.get(self.path.replace("/repo/", "", 1))
+                self.send_response(200 if body is not None else 404)
+                self.send_header("Content-Length", str(len(body or b"")))
+                self.end_headers()
+                try:
+                    self.wfile.write(body or b"")
+                except BrokenPipeError:
+                    pass  # the client has seen enough
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.repository = repository
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = "http://127.0.0.1:%d/repo" % self.server.server_port
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Node(Root):
+    def __init__(self, repository, server):
+        super().__init__()
+        self.repository = repository
+        self.first = self.write("/first-root.json", repository.files["1.root.json"])
+        self.init = self.run("trust", "init", "--mirror", server.url, "--initial-root", self.first)
+
+    def installed(self):
+        try:
+            with open(self.at(INSTALLED), "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+
+def test_init_update_show():
+    repository = Repository()
+    with Server(repository) as server, Node(repository, server) as node:
+        want_code(node.init, 0)
+        want_text(node.init.out, "public-good: root 1, targets 1", node.init)
+        want(node.installed() == TARGET, "installed")
+        result = node.run("trust", "show")
+        want_code(result, 0)
+        want_text(result.out, "certificate authority", result)
+        want(node.run("trust", "show", "--json").json()[0]["name"] == "public-good", "json")
+        want_code(node.run("trust", "update"), 0)
+        repository.step()
+        repository.target = TARGET + b"\n"
+        repository.publish()
+        want_code(node.run("trust", "update", "public-good"), 0)
+        want(node.installed() == TARGET + b"\n", "new target")
+
+
+def test_roots_are_chained_and_keys_rotate():
+    repository = Repository()
+    with Server(repository) as server, Node(repository, server) as node:
+        repository.signers = ["root2"]
+        repository.new_root("root", "root2")
+        repository.new_root()
+        repository.step()
+        repository.publish()
+        result = node.run("trust", "update")
+        want_code(result, 0)
+        want_text(result.out, "root 3", result)
+
+
+def attack(change, reason):
+    """The repository is good first; then somebody changes it: the update fails and what was installed stays."""
+    repository = Repository()
+    with Server(repository) as server, Node(repository, server) as node:
+        want_code(node.init, 0)
+        repository.step()
+        repository.publish()
+        want_code(node.run("trust", "update"), 0)
+        before = node.installed()
+        change(repository)
+        result = node.run("trust", "update")
+        want_code(result, 2)
+        want_text(result.err, reason, result)
+        want(node.installed() == before, "what was installed is gone")
+
+
+def test_rollback():
+    def change(repository):
+        for role in repository.versions:
+            repository.versions[role] = 1
+        repository.publish()
+    attack(change, "untrusted_chain")
+
+
+def test_freeze():
+    def change(repository):
+        repository.step()
+        repository.publish(timestamp={"expires": "2020-01-01T00:00:00Z"})
+    attack(change, "expired")
+
+
+def test_wrong_signers():
+    for role in ("timestamp", "snapshot", "targets"):
+        def change(repository, role=role):
+            repository.step()
+            repository.publish(**{role + "_by": "stranger"})
+        attack(change, "threshold")
+
+
+def test_root_by_strangers():
+    def change(repository):
+        repository.signers = ["stranger"]
+        repository.new_root("stranger")
+    attack(change, "threshold")
+
+
+def test_root_version_skipped():
+    def change(repository):
+        repository.root_version += 1
+        repository.new_root()
+        repository.files["2.root.json"] = repository.files["3.root.json"]
+    attack(change, "untrusted_chain")
+
+
+def test_wrong_content():
+    def change(repository):
+        repository.step()
+        repository.target = TARGET.replace(b"{", b"{ ", 1)
+        repository.publish(content=TARGET)
+    attack(change, "digest_mismatch")
+
+
+def test_endless_data():
+    def change(repository):
+        repository.files["timestamp.json"] = b"x" * (64 * 1024 * 1024)
+    attack(change, "limit")
+
+
+def test_missing_files():
+    for name in ("timestamp.json", "2.snapshot.json", "2.targets.json"):
+        def change(repository, name=name):
+            repository.versions["timestamp"] += 1
+            repository.publish()
+            repository.files.pop("timestamp.json" if name == "timestamp.json" else name, None)
+        repository = Repository()
+        with Server(repository) as server, Node(repository, server) as node:
+            repository.step()
+            repository.publish()
+            repository.files.pop(name)
+            result = node.run("trust", "update")
+            want_code(result, 2)
+            want(node.installed() == TARGET, name)
+
+
+def test_a_trust_root_that_is_none():
+    def change(repository):
+        repository.step()
+        repository.target = b'{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1","tlogs":7}'
+        repository.publish()
+    attack(change, "trusted_root.json")
+
+
+def test_initial_root_must_be_vouched_for():
+    repository = Repository()
+    with Server(repository) as server, Root() as root:
+        result = root.run("trust", "init", "--mirror", server.url)
+        want_code(result, 2)
+        want_text(result.err, "--initial-root", result)
+        path = root.write("/r.json", repository.files["1.root.json"])
+        good = hashlib.sha256(repository.files["1.root.json"]).hexdigest()
+        base = ["trust", "init", "--mirror", server.url, "--initial-root", path, "--root-checksum"]
+        want_text(root.run(*base, "0" * 64).err, "digest_mismatch")
+        want_code(root.run(*base, "zz"), 2)
+        want_code(root.run(*base, good), 0)
+        other = Repository()
+        other.files["1.root.json"] = other.files["1.root.json"].replace(b'"version": 1', b'"version": 7', 1)
+        want_code(root.run("trust", "init", "--mirror", server.url, "--initial-root",
+                           root.write("/forged.json", other.files["1.root.json"])), 2)
+
+
+def test_addresses():
+    with Root() as root:
+        path = root.write("/r.json", "{}")
+        for url in ("http://example.com/", "ftp://127.0.0.1/", "https://", "https://a/?b", "x"):
+            result = root.run("trust", "init", "--mirror", url, "--initial-root", path)
+            want_code(result, 2)
+            want_text(result.err, "https://HOST/PATH", result)
+        result = root.run("trust", "init", "--mirror", "http://127.0.0.1:1/", "--initial-root", path)
+        want_code(result, 2)
+
+
+def test_names():
+    with Root() as root:
+        for name in ("../x", "", ".x", "a/b", "x" * 80):
+            want_code(root.run("trust", "import", "--name", name, os.path.join(VECTORS, "keys/mock_trusted_root.json")), 2)
+        want_code(root.run("trust", "import", "--name", "company-1", os.path.join(VECTORS, "keys/mock_trusted_root.json")), 0)
+        want(os.path.exists(root.at("/etc/pullguard/trust/company-1.json")), "file")
+
+
+def test_import_checks_the_file():
+    with Root() as root:
+        for text in ("", "{}", "[", "-----BEGIN CERTIFICATE-----\nxx\n-----END CERTIFICATE-----\n"):
+            want_code(root.run("trust", "import", root.write("/t.json", text)), 2)
+        want(not os.path.exists(root.at(INSTALLED)), "installed")
+        result = root.run("trust", "import", "--name", "own", os.path.join(VECTORS, "keys/byo-pki/root.pem"))
+        want_code(result, 0)
+        result = root.run("trust", "show", "own", "absent")
+        want_code(result, 2)
+        want_text(result.err, "absent", result)
+
+
+def test_nothing_to_update():
+    with Root() as root:
+        want_code(root.run("trust", "update"), 1)
+        want_code(root.run("trust", "update", "absent"), 2)
+        want_text(root.run("trust", "show").out, "No trust root")
+
+
+def test_stored_state_that_others_could_write():
+    repository = Repository()
+    with Server(repository) as server, Node(repository, server) as node:
+        os.chmod(node.at(STATE + "root.json"), 0o666)
+        result = node.run("trust", "update")
+        want_code(result, 2)
+        want_text(result.err, "untrusted_file", result)
+
+
+if __name__ == "__main__":
+    main(globals())
