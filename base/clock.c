@@ -134,19 +134,36 @@ bool time_parse(struct span text, int64_t *ret_seconds, uint32_t *ret_nanos)
     return true;
 }
 
+/* The inverse of days_from_civil. Not gmtime_r: its first call opens /etc/localtime, which a sandbox does not allow. */
+static void civil_from_days(int64_t days, int *year, int *month, int *day)
+{
+    int64_t shifted = days + 719468; /* from 0000-03-01 */
+    int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
+    int64_t day_of_era = shifted - era * 146097;
+    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t month_shifted = (5 * day_of_year + 2) / 153;
+
+    *day = (int)(day_of_year - (153 * month_shifted + 2) / 5 + 1);
+    *month = (int)(month_shifted < 10 ? month_shifted + 3 : month_shifted - 9);
+    *year = (int)(year_of_era + era * 400 + (*month <= 2 ? 1 : 0));
+}
+
 const char *time_format(int64_t seconds, char dst[TIME_TEXT_BYTES])
 {
     /* Years 1 to 9999, the range of time_from_civil. */
     const int64_t first = INT64_C(-62135596800), last = INT64_C(253402300799);
-    time_t when = (time_t)seconds;
-    struct tm tm;
+    int64_t days = seconds / DAY_SECONDS - (seconds % DAY_SECONDS < 0 ? 1 : 0);
+    int64_t rest = seconds - days * DAY_SECONDS;
+    int year, month, day;
 
-    if (seconds < first || seconds > last || !gmtime_r(&when, &tm)) {
+    if (seconds < first || seconds > last) {
         (void)snprintf(dst, TIME_TEXT_BYTES, "(no date)");
         return dst;
     }
-    (void)snprintf(dst, TIME_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02dZ", (tm.tm_year + 1900) % 10000, tm.tm_mon + 1,
-                   tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    civil_from_days(days, &year, &month, &day);
+    (void)snprintf(dst, TIME_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02dZ", year % 10000, month % 100, day % 100,
+                   (int)(rest / 3600) % 100, (int)(rest / 60 % 60), (int)(rest % 60));
     return dst;
 }
 
