@@ -216,7 +216,8 @@ static bool fail_size(struct error *err, const char *path, size_t max)
 {
     char shown[PATH_SHOWN];
 
-    return error_set(err, REASON_LIMIT, "%s: more than %zu bytes", text_clean(span_str(path), shown, sizeof(shown)), max);
+    return error_set(err, REASON_LIMIT, "%s: more than %zu bytes", text_clean(span_str(path), shown, sizeof(shown)),
+                     max);
 }
 
 /* To the end, whatever the size said: the file may grow while it is read. */

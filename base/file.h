@@ -44,7 +44,8 @@ void names_free(struct names *names);
 char *path_under(const char *root, const char *path) MUST_CHECK;
 
 /* Writes to a temporary name beside path and renames; mode as given; syncs when durable. */
-bool file_write_atomic(const char *path, struct span bytes, unsigned int mode, bool durable, struct error *err) MUST_CHECK;
+bool file_write_atomic(const char *path, struct span bytes, unsigned int mode, bool durable,
+                       struct error *err) MUST_CHECK;
 
 /* Whole reads and writes on descriptors, retrying EINTR. read_full: false on error or early end. */
 bool fd_write_all(int fd, const void *bytes, size_t len) MUST_CHECK;

@@ -22,7 +22,8 @@ enum {
     /* A simple-signing payload is under 1 KiB; annotations may make it larger. */
     LIMIT_PAYLOAD_BYTES = 1024 * 1024,
 
-    /* Attestations carry SBOMs. 64 MiB of predicate is 86 MiB of base64 inside the envelope, and cosign's own limit is 128. */
+    /* Attestations carry SBOMs. 64 MiB of predicate is 86 MiB of base64 inside the envelope, and cosign's own limit is
+       128. */
     LIMIT_ATTESTATION_BYTES = 128 * 1024 * 1024,
 
     /* Everything fetched for one decision. The judge holds it in memory. */
@@ -40,7 +41,8 @@ enum {
     /* One job: up to LIMIT_EVIDENCE_ITEMS wants of about 1 KiB, CA bundles of mirrors. */
     LIMIT_FETCH_JOB_BYTES = 16 * 1024 * 1024,
 
-    /* Redirects of one request: registry, blob store, its regional host; five is what the Docker client's users meet at most. */
+    /* Redirects of one request: registry, blob store, its regional host; five is what the Docker client's users meet at
+       most. */
     LIMIT_REDIRECTS = 5,
 
     /* All WWW-Authenticate headers of one response: real ones have under 300 bytes. */

@@ -10,7 +10,7 @@ enum reason {
     REASON_INTERNAL = 0,          /* a defect or an unexpected state; also "nobody said why" */
     REASON_OK = 1,                /* the only reason that goes with allow, besides the four "let through" ones below */
     REASON_NO_SIGNATURE = 2,      /* nothing that could be a signature was found */
-    REASON_BAD_SIGNATURE = 3,     /* a signature is there and is broken (encoding, or the named key does not verify it) */
+    REASON_BAD_SIGNATURE = 3,     /* a signature is there and is broken (encoding, or its named key says no) */
     REASON_WRONG_KEY = 4,         /* well-formed signatures, none by a key of the authority */
     REASON_WRONG_IDENTITY = 5,    /* keyless: certificate fine, identity or issuer not the wanted one */
     REASON_ANNOTATION_MISMATCH = 6,

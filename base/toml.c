@@ -405,7 +405,8 @@ static bool read_inline_table(struct toml_reader *reader, uint32_t depth, struct
     struct toml_text *in = &reader->in;
     uint32_t table;
 
-    if (!add_item(reader, (struct toml_item){.node = node, .parent = NONE, .depth = depth, .state = TOML_DOTTED}, &table))
+    if (!add_item(reader, (struct toml_item){.node = node, .parent = NONE, .depth = depth, .state = TOML_DOTTED},
+                  &table))
         return false;
     skip_blanks(reader);
     if (toml_take(in, '}'))

@@ -216,8 +216,8 @@ static struct span take_word(struct toml_text *toml)
 
     for (; toml->at < toml->text.len; toml->at++) {
         uint8_t c = toml->text.ptr[toml->at];
-        bool word = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == '-' || c == '+' ||
-                    c == '.' || c == ':';
+        bool word = (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '_' || c == '-' ||
+                    c == '+' || c == '.' || c == ':';
         bool gap = c == ' ' && toml->at - start == 10 && toml->text.ptr[start + 4] == '-' &&
                    toml->at + 1 < toml->text.len && toml->text.ptr[toml->at + 1] >= '0' &&
                    toml->text.ptr[toml->at + 1] <= '9';

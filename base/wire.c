@@ -243,7 +243,8 @@ static bool receive_bytes(int fd, uint8_t *place, size_t len, int64_t deadline, 
         if (got < 0)
             return error_errno(err, REASON_UNAVAILABLE, errno, "message: receiving");
         if (got == 0)
-            return error_set(err, REASON_UNAVAILABLE, "message: the other side closed after %zu of %zu bytes", done, len);
+            return error_set(err, REASON_UNAVAILABLE, "message: the other side closed after %zu of %zu bytes", done,
+                             len);
         done += (size_t)got;
     }
     return true;

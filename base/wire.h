@@ -5,8 +5,8 @@
  *
  *   message = magic "PGM1" (4) | version u16 | type u16 | length u32 | records...     length counts the records' bytes
  *   record  = tag u16 | length u32 | bytes
- * All integers big-endian. A reader walks the records in order; a tag it does not know is an error (both ends are of one
- * build; the public ABI versions itself in pullguard.h). A record may hold records.
+ * All integers big-endian. A reader walks the records in order; a tag it does not know is an error (both ends are of
+ * one build; the public ABI versions itself in pullguard.h). A record may hold records.
  */
 #ifndef PG_BASE_WIRE_H
 #define PG_BASE_WIRE_H
@@ -41,7 +41,8 @@ struct wire_message {
 /* Parses one whole message (header and exactly its records). MALFORMED otherwise. */
 bool wire_parse(struct span bytes, struct wire_message *ret, struct error *err) MUST_CHECK;
 /* Parses a header only: how many bytes of records follow; refuses lengths above max. */
-bool wire_parse_header(struct span header, size_t max, uint16_t *ret_type, size_t *ret_len, struct error *err) MUST_CHECK;
+bool wire_parse_header(struct span header, size_t max, uint16_t *ret_type, size_t *ret_len,
+                       struct error *err) MUST_CHECK;
 
 /* Next record of a reader over records; false at the end or when malformed (then reader->failed is set). */
 bool wire_next(struct reader *records, uint16_t *ret_tag, struct span *ret_bytes);

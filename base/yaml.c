@@ -102,8 +102,8 @@ static size_t indent_of(struct span line)
 }
 
 /*
- * A PEM block pasted under "data: |" with only its first line indented, as `$(cat cosign.pub)` in a shell's here-document
- * gives: offset of the first line that is not far enough in; SIZE_MAX when that is not what is wrong.
+ * A PEM block pasted under "data: |" with only its first line indented, as `$(cat cosign.pub)` in a shell's
+ * here-document gives: offset of the first line that is not far enough in; SIZE_MAX when that is not what is wrong.
  */
 static size_t find_unindented_pem(struct span text)
 {
@@ -155,8 +155,8 @@ static bool fail_syntax(struct yaml_reader *reader)
     if (parser->error == YAML_MEMORY_ERROR)
         return error_oom(reader->err);
     if (pem != SIZE_MAX)
-        return refuse_offset(reader, pem,
-                             "PEM lines must be indented as far as their -----BEGIN line; or use key.path to name a file");
+        return refuse_offset(
+            reader, pem, "PEM lines must be indented as far as their -----BEGIN line; or use key.path to name a file");
     if (parser->error == YAML_READER_ERROR) {
         (void)error_set(reader->err, REASON_POLICY_ERROR, "not YAML: %s", parser->problem);
         return fail_at_offset(reader, parser->problem_offset);

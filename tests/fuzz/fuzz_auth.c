@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What registries, token services, credential files and credential programs say. The first byte chooses the reader. What
- * was read is fit for where it goes: headers without control characters, realms that are addresses.
+ * What registries, token services, credential files and credential programs say. The first byte chooses the reader.
+ * What was read is fit for where it goes: headers without control characters, realms that are addresses.
  */
 #include <string.h>
 

@@ -26,11 +26,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     if (!key)
         FUZZ_CHECK(crypto_init(&err) && pubkey_parse_pem(span_of(key_pem, sizeof(key_pem) - 1), &key, &err));
     anchor = (struct verify_key){key, DIGEST_NONE};
-    FUZZ_CHECK(digest_parse(span_str("sha256:3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"), &artifact.digest));
+    FUZZ_CHECK(digest_parse(span_str("sha256:3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"),
+                            &artifact.digest));
     FUZZ_CHECK(verify_file(&input, &file, &artifact, &claims, &err));
     FUZZ_CHECK((claims.count == 1) != (claims.finding_count == 1));
     if (claims.count == 1)
-        FUZZ_CHECK(claims.items[0].payload.len > 0 && claims.items[0].log_count == 0 && claims.items[0].time_count == 0);
+        FUZZ_CHECK(claims.items[0].payload.len > 0 && claims.items[0].log_count == 0 &&
+                   claims.items[0].time_count == 0);
     else
         FUZZ_CHECK(claims.findings[0].reason != REASON_INTERNAL && claims.findings[0].reason != REASON_OK);
     return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A hostile registry: the input is cut into answers, handed out in the order of the questions. The judge stops asking, asks
- * nothing twice, and claims nothing.
- *   answer = status (1) | flags (1) | length of Link (1) | Link | length of body u16 | body
+ * A hostile registry: the input is cut into answers, handed out in the order of the questions. The judge stops asking,
+ * asks nothing twice, and claims nothing. answer = status (1) | flags (1) | length of Link (1) | Link | length of body
+ * u16 | body
  */
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +35,8 @@ static void check_round(const struct evidence_set *set, const struct wants *want
 {
     for (size_t i = 0; i < wants->count; i++) {
         FUZZ_CHECK(wants->items[i].id == set->count + i + 1);
-        FUZZ_CHECK(!evidence_find(set, wants->items[i].kind, wants->items[i].host, wants->items[i].repository, wants->items[i].target));
+        FUZZ_CHECK(!evidence_find(set, wants->items[i].kind, wants->items[i].host, wants->items[i].repository,
+                                  wants->items[i].target));
     }
 }
 
@@ -48,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     struct reader reader = reader_of(span_of(bytes, len));
     struct error err = ERROR_INIT;
 
-    FUZZ_CHECK(digest_parse(span_str("sha256:3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"), &input.image));
+    FUZZ_CHECK(digest_parse(span_str("sha256:3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"),
+                            &input.image));
     for (size_t round = 0; round < LIMIT_FETCH_ROUNDS; round++) {
         CLEANUP(wants_done) struct wants wants = {0};
 

@@ -22,8 +22,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
     FUZZ_CHECK(inside(note, checkpoint.text) && inside(checkpoint.text, checkpoint.origin));
     FUZZ_CHECK(checkpoint.text.ptr[checkpoint.text.len - 1] == '\n');
     for (size_t i = 0; i < checkpoint.signature_count; i++) {
-        FUZZ_CHECK(inside(note, checkpoint.signatures[i].name) && !inside(checkpoint.text, checkpoint.signatures[i].name));
-        FUZZ_CHECK(checkpoint.signatures[i].len > 0 && checkpoint.signatures[i].len <= sizeof(checkpoint.signatures[i].bytes));
+        FUZZ_CHECK(inside(note, checkpoint.signatures[i].name) &&
+                   !inside(checkpoint.text, checkpoint.signatures[i].name));
+        FUZZ_CHECK(checkpoint.signatures[i].len > 0 &&
+                   checkpoint.signatures[i].len <= sizeof(checkpoint.signatures[i].bytes));
     }
     (void)checkpoint_is_rekor_v1(&checkpoint);
     return 0;

@@ -26,7 +26,7 @@ static void die(const char *what, const struct error *err)
 
 struct span test_vector(const char *path)
 {
-    const char *source = getenv("PG_SOURCE");
+    const char *source = secure_getenv("PG_SOURCE");
     char *full = must(mem_printf("%s/tests/vectors/cosign-3.1.1/%s", source ? source : ".", path));
     struct buf buf = {0};
     struct error err = ERROR_INIT;

@@ -20,7 +20,7 @@
 
 static inline struct buf test_read(const char *relative)
 {
-    char *path = mem_printf("%s/%s", getenv("PG_SOURCE"), relative);
+    char *path = mem_printf("%s/%s", secure_getenv("PG_SOURCE"), relative);
     struct buf bytes = {0};
     struct error err = ERROR_INIT;
 
@@ -32,7 +32,7 @@ static inline struct buf test_read(const char *relative)
 /* Key files are those of the vectors; trust roots exist by the names in the list. */
 static inline bool test_read_key(void *context, const char *name, struct buf *ret, struct error *err)
 {
-    char *path = mem_printf("%s/tests/vectors/cosign-3.1.1/keys/%s", getenv("PG_SOURCE"), name);
+    char *path = mem_printf("%s/tests/vectors/cosign-3.1.1/keys/%s", secure_getenv("PG_SOURCE"), name);
     bool good = file_read(path, LIMIT_KEY_FILE_BYTES, FILE_ANY, ret, err);
 
     (void)context;

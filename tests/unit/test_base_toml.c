@@ -44,7 +44,8 @@ static const struct toml_case good_cases[] = {
     {"a = '''\n\\no\n'x' '''''\n", "{\"a\":\"\\\\no\\n'x' ''\"}"},
     {"a = \"\"\"\"\"\"\nb = '''''''\n", "{\"a\":\"\",\"b\":\"'\"}"},
     {"server = \"https://docker.io\"\n[host.\"https://m.example.com\"]\n  capabilities = [\"pull\", \"resolve\"]\n",
-     "{\"server\":\"https://docker.io\",\"host\":{\"https://m.example.com\":{\"capabilities\":[\"pull\",\"resolve\"]}}}"},
+     "{\"server\":\"https://docker.io\",\"host\":{\"https://"
+     "m.example.com\":{\"capabilities\":[\"pull\",\"resolve\"]}}}"},
 };
 
 START_TEST(good_documents)

@@ -84,8 +84,12 @@ static const struct yaml_case bad_cases[] = {
     {"a: [1,\n  \t2]\n", "doc:2:3: a tab in the indentation; YAML wants spaces"},
     {"a: |\n\tx\n", "doc:2:1: a tab in the indentation; YAML wants spaces"},
     {"a: |\n  x\n\tb: 1\n", "doc:3:1: a tab in the indentation; YAML wants spaces"},
-    {"\xef\xbb\xbf" "a: 1\n", "doc:1:1: a byte order mark: save the file as UTF-8 without one"},
-    {"\xff\xfe" "a\n", "doc:1:1: not UTF-8"},
+    {"\xef\xbb\xbf"
+     "a: 1\n",
+     "doc:1:1: a byte order mark: save the file as UTF-8 without one"},
+    {"\xff\xfe"
+     "a\n",
+     "doc:1:1: not UTF-8"},
     {"a: 1\nb: \xc0\x80\n", "doc:2:4: not UTF-8"},
     {"a: \"\\0\"\n", "doc:1:4: a string holds U+0000"},
     {"\"\\x00\": 1\n", "doc:1:1: a string holds U+0000"},
@@ -100,7 +104,8 @@ static const struct yaml_case bad_cases[] = {
     {"a: \"\\ud800\"\n", "doc:1:7: not YAML: found invalid Unicode character escape code while parsing a quoted scalar "
                          "that begins in line 1"},
     /* facts: $(cat cosign.pub) in a here-document indents the first line only */
-    {"k:\n  data: |\n    -----BEGIN PUBLIC KEY-----\nMFkwEwYH\nabc==\n-----END PUBLIC KEY-----\n", "doc:4:1: " PEM_TEXT},
+    {"k:\n  data: |\n    -----BEGIN PUBLIC KEY-----\nMFkwEwYH\nabc==\n-----END PUBLIC KEY-----\n",
+     "doc:4:1: " PEM_TEXT},
     {"k:\n  data: |\n    -----BEGIN PUBLIC KEY-----\nMFkwEwYH\nabc==\n-----END PUBLIC KEY-----\n  z: 1\n",
      "doc:4:1: " PEM_TEXT},
     {"k:\n  data: |\n    -----BEGIN PUBLIC KEY-----\n   MFkwEwYH\n   -----END PUBLIC KEY-----\n", "doc:4:1: " PEM_TEXT},

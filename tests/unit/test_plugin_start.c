@@ -78,7 +78,7 @@ static void load_database(void)
 {
     char path[4096];
     struct error err = ERROR_INIT;
-    const char *source = getenv("PG_SOURCE");
+    const char *source = secure_getenv("PG_SOURCE");
 
     (void)snprintf(path, sizeof(path), "%s/tests/vectors/containerd-2.1/meta.db", source ? source : ".");
     ck_assert_msg(file_read(path, 1 << 20, FILE_ANY, &database, &err), "%s", err.text);

@@ -217,7 +217,7 @@ int main(void)
     static const char *const suffixes[] = {".yaml", ".json", NULL};
     Suite *suite = suite_create("policy_load");
     TCase *tcase = tcase_create("load");
-    char *dir = mem_printf("%s/tests/policy", getenv("PG_SOURCE"));
+    char *dir = mem_printf("%s/tests/policy", secure_getenv("PG_SOURCE"));
     struct error err = ERROR_INIT;
     int result;
 

@@ -107,7 +107,7 @@ static long peak_kib(void)
 
 START_TEST(a_large_sbom_is_verified)
 {
-    size_t bytes = (getenv("PG_QUICK") ? 8u : 64u) * 1024 * 1024;
+    size_t bytes = (secure_getenv("PG_QUICK") ? 8u : 64u) * 1024 * 1024;
     struct buf statement;
     struct error err = ERROR_INIT;
     struct run run;
@@ -125,7 +125,7 @@ START_TEST(a_large_sbom_is_verified)
     start = mono_ms();
     (void)test_registry_run(&run.registry, &run.input, &run.set);
     ck_assert_msg(verify_claims(&run.input, &run.set, &run.claims, &err), "%s", err.text);
-    if (getenv("PG_VERBOSE"))
+    if (secure_getenv("PG_VERBOSE"))
         printf("%zu MiB, %s: %d ms, peak %ld -> %ld MiB\n", bytes >> 20, _i == 0 ? "bundle" : "legacy", (int)(mono_ms() - start),
                before / 1024, peak_kib() / 1024);
     ck_assert_msg(run.claims.count == 1, "%s", run.claims.finding_count > 0 ? run.claims.findings[0].text : "nothing");

@@ -163,7 +163,8 @@ static const struct hosts_case hosts_cases[] = {
      "http://b.example.com:5000/v2 prf" NS "\nhttps://m.example.com/v2 prf" NS "\n"},
     {"# nothing\n", UPSTREAM},
     /* capabilities */
-    {"[host.'https://b.example.com']\ncapabilities = ['pull', 'resolve']\n", "https://b.example.com/v2 prf" NS "\n" UPSTREAM},
+    {"[host.'https://b.example.com']\ncapabilities = ['pull', 'resolve']\n",
+     "https://b.example.com/v2 prf" NS "\n" UPSTREAM},
     {"[host.'https://b.example.com']\ncapabilities = ['Pull']\n", "https://b.example.com/v2 p-f" NS "\n" UPSTREAM},
     {"[host.'https://b.example.com']\ncapabilities = ['resolve']\n", "https://b.example.com/v2 ---" NS "\n" UPSTREAM},
     {"[host.'https://b.example.com']\ncapabilities = ['push']\n", "https://b.example.com/v2 ---" NS "\n" UPSTREAM},
@@ -189,19 +190,22 @@ static const struct hosts_case hosts_cases[] = {
     {"server = 'http://m.example.com:80'\nskip_verify = true\n", "http://m.example.com:80/v2 prfS" NS "\n"},
     {"server = 'http://m.example.com'\nskip_verify = false\n", "https://m.example.com/v2 prfE" NS "\n"},
     {"server = 'http://m.example.com'\n", "http://m.example.com/v2 prf" NS "\n"},
-    {"server = 'm.example.com'\nca = 'a.crt'\n", "https://m.example.com/v2 prf" NS " ca=BEGIN CERTIFICATEAAEND CERTIFICATE\n"},
+    {"server = 'm.example.com'\nca = 'a.crt'\n",
+     "https://m.example.com/v2 prf" NS " ca=BEGIN CERTIFICATEAAEND CERTIFICATE\n"},
     {"ca = ['a.crt', 'sub/b.crt']\n",
      "https://a.example.com/v2 prf ca=BEGIN CERTIFICATEAAEND CERTIFICATEBEGIN CERTIFICATEBBEND CERTIFICATE\n"},
     {"ca = '/else/b.crt'\n", "https://a.example.com/v2 prf ca=BEGIN CERTIFICATEBBEND CERTIFICATE\n"},
-    {"client = 'both.pem'\n", "https://a.example.com/v2 prf cert=BEGIN CERTIFICATEBBEND CERTIFICATEBEGIN PRIVATE KEYKKEND "
-                              "PRIVATE KEY key=BEGIN CERTIFICATEBBEND CERTIFICATEBEGIN PRIVATE KEYKKEND PRIVATE KEY\n"},
+    {"client = 'both.pem'\n",
+     "https://a.example.com/v2 prf cert=BEGIN CERTIFICATEBBEND CERTIFICATEBEGIN PRIVATE KEYKKEND "
+     "PRIVATE KEY key=BEGIN CERTIFICATEBBEND CERTIFICATEBEGIN PRIVATE KEYKKEND PRIVATE KEY\n"},
     {"client = [['a.crt', 'a.key']]\n",
      "https://a.example.com/v2 prf cert=BEGIN CERTIFICATEAAEND CERTIFICATE key=BEGIN PRIVATE KEYKKEND PRIVATE KEY\n"},
     {"client = [['both.pem', '']]\n",
      "https://a.example.com/v2 prf cert=BEGIN CERTIFICATEBBEND CERTIFICATEBEGIN PRIVATE KEYKKEND "
      "PRIVATE KEY key=BEGIN CERTIFICATEBBEND CERTIFICATEBEGIN PRIVATE KEYKKEND PRIVATE KEY\n"},
-    {"client = ['both.pem']\n", "https://a.example.com/v2 prf cert=BEGIN CERTIFICATEBBEND CERTIFICATEBEGIN PRIVATE KEYKKEND "
-                                "PRIVATE KEY key=BEGIN CERTIFICATEBBEND CERTIFICATEBEGIN PRIVATE KEYKKEND PRIVATE KEY\n"},
+    {"client = ['both.pem']\n",
+     "https://a.example.com/v2 prf cert=BEGIN CERTIFICATEBBEND CERTIFICATEBEGIN PRIVATE KEYKKEND "
+     "PRIVATE KEY key=BEGIN CERTIFICATEBBEND CERTIFICATEBEGIN PRIVATE KEYKKEND PRIVATE KEY\n"},
     /* headers, dial time-out, members of others */
     {"[host.'https://b.example.com']\ndial_timeout = '1m1.5s'\n[host.'https://b.example.com'.header]\nX-A = 'b'\n"
      "x-c = ['d', 'e']\n",
@@ -279,13 +283,15 @@ START_TEST(docker_layout)
     scratch_put("/certs.d/b.example.com/c.cert", CERT);
     scratch_put("/certs.d/b.example.com/c.key", KEY);
     scratch_put("/certs.d/b.example.com/README", "x");
-    check_found("b.example.com", "app", true,
-                "https://b.example.com/v2 prf cert=BEGIN CERTIFICATEAAEND CERTIFICATE key=BEGIN PRIVATE KEYKKEND PRIVATE "
-                "KEY\n");
+    check_found(
+        "b.example.com", "app", true,
+        "https://b.example.com/v2 prf cert=BEGIN CERTIFICATEAAEND CERTIFICATE key=BEGIN PRIVATE KEYKKEND PRIVATE "
+        "KEY\n");
     scratch_put("/certs.d/c.example.com/c.cert", CERT KEY);
-    check_found("c.example.com", "app", true,
-                "https://c.example.com/v2 prf cert=BEGIN CERTIFICATEAAEND CERTIFICATEBEGIN PRIVATE KEYKKEND PRIVATE KEY "
-                "key=BEGIN CERTIFICATEAAEND CERTIFICATEBEGIN PRIVATE KEYKKEND PRIVATE KEY\n");
+    check_found(
+        "c.example.com", "app", true,
+        "https://c.example.com/v2 prf cert=BEGIN CERTIFICATEAAEND CERTIFICATEBEGIN PRIVATE KEYKKEND PRIVATE KEY "
+        "key=BEGIN CERTIFICATEAAEND CERTIFICATEBEGIN PRIVATE KEYKKEND PRIVATE KEY\n");
     scratch_put("/certs.d/d.example.com/d.cert", CERT);
     check_refused("d.example.com", "app", REASON_POLICY_ERROR, "d.cert: no \"PRIVATE KEY-----\" in it");
 }
@@ -330,7 +336,8 @@ static const struct registries_case registries_cases[] = {
     {"[[registry]]\nprefix = 'a.example.com'\nlocation = 'docker.io/team'\n", "a.example.com", "app",
      "https://registry-1.docker.io/v2 prf repo=team/app\n", NULL},
     /* the longest prefix */
-    {"[[registry]]\nprefix = 'a.example.com/x/y'\nlocation = 'two.example.com'\n[[registry]]\nlocation = 'a.example.com'\n"
+    {"[[registry]]\nprefix = 'a.example.com/x/y'\nlocation = 'two.example.com'\n[[registry]]\nlocation = "
+     "'a.example.com'\n"
      "[[registry]]\nprefix = 'a.example.com/x'\nlocation = 'one.example.com'\n",
      "a.example.com", "x/y/z", "https://two.example.com/v2 prf repo=z\n", NULL},
     /* insecure */
@@ -339,18 +346,20 @@ static const struct registries_case registries_cases[] = {
     /* mirrors: in order, then the location */
     {"[[registry]]\nlocation = 'a.example.com'\n[[registry.mirror]]\nlocation = 'm.example.com/p'\ninsecure = true\n"
      "[[registry.mirror]]\nlocation = 'n.example.com'\n",
-     "a.example.com", "app", "https://m.example.com/v2 prfSE repo=p/app\nhttps://n.example.com/v2 prf\n" UPSTREAM, NULL},
+     "a.example.com", "app", "https://m.example.com/v2 prfSE repo=p/app\nhttps://n.example.com/v2 prf\n" UPSTREAM,
+     NULL},
     {"[[registry]]\nlocation = 'a.example.com'\nmirror-by-digest-only = true\n[[registry.mirror]]\n"
      "location = 'm.example.com'\n",
      "a.example.com", "app", "https://m.example.com/v2 prf\n" UPSTREAM, UPSTREAM},
     {"[[registry]]\nlocation = 'a.example.com'\n[[registry.mirror]]\nlocation = 'm.example.com'\n"
-     "pull-from-mirror = 'digest-only'\n[[registry.mirror]]\nlocation = 'n.example.com'\npull-from-mirror = 'tag-only'\n"
+     "pull-from-mirror = 'digest-only'\n[[registry.mirror]]\nlocation = 'n.example.com'\npull-from-mirror = "
+     "'tag-only'\n"
      "[[registry.mirror]]\nlocation = 'o.example.com'\npull-from-mirror = 'all'\n",
      "a.example.com", "app", "https://m.example.com/v2 prf\nhttps://o.example.com/v2 prf\n" UPSTREAM,
      "https://n.example.com/v2 prf\nhttps://o.example.com/v2 prf\n" UPSTREAM},
     /* wildcards: no location = as it is, a location takes the host's place */
-    {"[[registry]]\nprefix = '*.example.com'\n[[registry.mirror]]\nlocation = 'm.example.org/x'\n", "a.example.com", "app",
-     "https://m.example.org/v2 prf repo=x/app\n" UPSTREAM, NULL},
+    {"[[registry]]\nprefix = '*.example.com'\n[[registry.mirror]]\nlocation = 'm.example.org/x'\n", "a.example.com",
+     "app", "https://m.example.org/v2 prf repo=x/app\n" UPSTREAM, NULL},
     {"[[registry]]\nprefix = '*.example.com'\nlocation = 'b.example.org'\n", "a.b.example.com", "app",
      "https://b.example.org/v2 prf\n", NULL},
     {"[[registry]]\nprefix = '*.example.com'\nlocation = 'b.example.org'\n", "example.com", "x.example.com/app",
@@ -373,16 +382,21 @@ START_TEST(registries_conf)
 END_TEST
 
 static const struct registries_case bad_registries_cases[] = {
-    {"[[registry]]\n", "a.example.com", "app", "registries.conf:1:3: a registry needs a \"prefix\" or a \"location\"", NULL},
+    {"[[registry]]\n", "a.example.com", "app", "registries.conf:1:3: a registry needs a \"prefix\" or a \"location\"",
+     NULL},
     {"[[registry]]\nlocation = ''\n", "a.example.com", "app", "registries.conf:2:12: cannot be empty", NULL},
     {"[[registry]]\nlocation = '/'\n", "a.example.com", "app", "registries.conf:2:12: cannot be empty", NULL},
-    {"[[registry]]\nlocation = 'https://a.example.com'\n", "a.example.com", "app", "without \"http://\" or \"https://\"", NULL},
+    {"[[registry]]\nlocation = 'https://a.example.com'\n", "a.example.com", "app",
+     "without \"http://\" or \"https://\"", NULL},
     {"[[registry]]\nlocation = 'a b'\n", "a.example.com", "app", "must be a host[:port][/path]", NULL},
     {"[[registry]]\nlocation = 1\n", "a.example.com", "app", "\"location\" must be a string, not a number", NULL},
-    {"[[registry]]\nprefix = '*.example.com/x'\n", "a.example.com", "app", "a wildcard prefix is \"*.example.com\"", NULL},
+    {"[[registry]]\nprefix = '*.example.com/x'\n", "a.example.com", "app", "a wildcard prefix is \"*.example.com\"",
+     NULL},
     {"[registry]\nlocation = 'a'\n", "a.example.com", "app", "registries are written [[registry]]", NULL},
-    {"[registries.search]\nregistries = []\n", "a.example.com", "app", "version 1 of registries.conf is not supported", NULL},
-    {"[[registry]]\nlocation = 'a.example.com'\n[[registry.mirror]]\n", "a.example.com", "app", "\"location\" is missing", NULL},
+    {"[registries.search]\nregistries = []\n", "a.example.com", "app", "version 1 of registries.conf is not supported",
+     NULL},
+    {"[[registry]]\nlocation = 'a.example.com'\n[[registry.mirror]]\n", "a.example.com", "app",
+     "\"location\" is missing", NULL},
     {"[[registry]]\nlocation = 'a.example.com'\n[[registry.mirror]]\nlocation = 'm'\npull-from-mirror = 'some'\n",
      "a.example.com", "app", "\"pull-from-mirror\" is \"all\"", NULL},
     {"[[registry]]\nlocation = 'a.example.com'\nmirror-by-digest-only = true\n[[registry.mirror]]\nlocation = 'm'\n"
@@ -412,12 +426,14 @@ END_TEST
 
 START_TEST(drop_ins)
 {
-    scratch_put("/registries.conf.d/10-a.conf", "[[registry]]\nprefix = 'a.example.com'\nlocation = 'one.example.com'\n");
+    scratch_put("/registries.conf.d/10-a.conf",
+                "[[registry]]\nprefix = 'a.example.com'\nlocation = 'one.example.com'\n");
     check_found("a.example.com", "app", true, "https://one.example.com/v2 prf\n"); /* without the main file, too */
     scratch_put("/registries.conf", "[[registry]]\nprefix = 'a.example.com'\nlocation = 'main.example.com'\n"
                                     "[[registry.mirror]]\nlocation = 'm.example.com'\n");
     check_found("a.example.com", "app", true, "https://one.example.com/v2 prf\n"); /* whole entries are replaced */
-    scratch_put("/registries.conf.d/20-b.conf", "[[registry]]\nprefix = 'a.example.com'\nlocation = 'two.example.com'\n");
+    scratch_put("/registries.conf.d/20-b.conf",
+                "[[registry]]\nprefix = 'a.example.com'\nlocation = 'two.example.com'\n");
     scratch_put("/registries.conf.d/30-c.conf.bak", "nonsense");
     check_found("a.example.com", "app", true, "https://two.example.com/v2 prf\n");
     scratch_put("/registries.conf.d/40-d.conf", "nonsense");
@@ -478,7 +494,8 @@ START_TEST(durations_of_go)
 {
     uint32_t ms = 0;
 
-    ck_assert_msg(mirrors_duration_ms(span_str(durations[_i].text), &ms) == durations[_i].good, "%s", durations[_i].text);
+    ck_assert_msg(mirrors_duration_ms(span_str(durations[_i].text), &ms) == durations[_i].good, "%s",
+                  durations[_i].text);
     ck_assert_uint_eq(ms, durations[_i].ms);
 }
 END_TEST

@@ -183,7 +183,7 @@ typedef void try_fn(struct run *run, const void *context, struct span bytes, siz
 
 static void mutate(struct run *run, struct span bytes, try_fn *attempt, const void *context)
 {
-    bool slow = getenv("PG_SLOW") != NULL;
+    bool slow = secure_getenv("PG_SLOW") != NULL;
     size_t step = slow ? 1 : 31;
     uint8_t *copy = mem_dup(bytes.ptr, bytes.len);
 

@@ -190,7 +190,8 @@ static bool add_header(const struct hosts_file *file, const struct node *name, c
                         (const char *)value->text.ptr);
     if (!header || !mem_grow(&endpoint->headers, &capacity, endpoint->header_count, sizeof(*endpoint->headers), 64)) {
         mem_free(header);
-        return header ? error_set(file->err, REASON_LIMIT, "%s: more than 64 headers", file->what) : error_oom(file->err);
+        return header ? error_set(file->err, REASON_LIMIT, "%s: more than 64 headers", file->what)
+                      : error_oom(file->err);
     }
     endpoint->headers[endpoint->header_count++] = header;
     return true;
@@ -244,7 +245,8 @@ static bool is_url_text(struct span text)
     return text.len > 0;
 }
 
-/* No scheme = https. The path is cleaned and gets /v2, unless it ends in it or override_path says that it is the root. */
+/* No scheme = https. The path is cleaned and gets /v2, unless it ends in it or override_path says that it is the root.
+ */
 static bool read_url(const struct hosts_file *file, const struct node *place, struct span url, bool override,
                      char **ret_scheme_host, char **ret_path)
 {
@@ -298,7 +300,8 @@ static bool set_url(const struct hosts_file *file, const struct node *place, str
     return endpoint->url ? set_ns(file, endpoint) : error_oom(file->err);
 }
 
-static bool read_dial_timeout(const struct hosts_file *file, const struct node *timeout, struct fetch_endpoint *endpoint)
+static bool read_dial_timeout(const struct hosts_file *file, const struct node *timeout,
+                              struct fetch_endpoint *endpoint)
 {
     if (!timeout || (node_is(timeout, NODE_STRING) && timeout->text.len == 0))
         return true;
@@ -325,7 +328,8 @@ static bool read_common(const struct hosts_file *file, const struct node *table,
     if (!read_capabilities(file, node_get(table, "capabilities"), &endpoint->flags) ||
         !read_ca(file, node_get(table, "ca"), endpoint) || !read_client(file, node_get(table, "client"), endpoint) ||
         !read_headers(file, node_get(table, "header"), endpoint) ||
-        !read_dial_timeout(file, node_get(table, "dial_timeout"), endpoint) || !read_flag(file, table, "skip_verify", &skip))
+        !read_dial_timeout(file, node_get(table, "dial_timeout"), endpoint) ||
+        !read_flag(file, table, "skip_verify", &skip))
         return false;
     endpoint->flags |= skip ? FETCH_SKIP_VERIFY : 0;
     return true;

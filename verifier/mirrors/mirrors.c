@@ -54,7 +54,8 @@ static bool check_pem(const struct buf *pem, const char *path, const char *label
 
     if (!span_has_nul(buf_as_span(pem)) && span_find(buf_as_span(pem), label) != SIZE_MAX)
         return true;
-    return error_set(err, REASON_POLICY_ERROR, "%s: no \"%s\" in it", text_clean(span_str(path), shown, sizeof(shown)), label);
+    return error_set(err, REASON_POLICY_ERROR, "%s: no \"%s\" in it", text_clean(span_str(path), shown, sizeof(shown)),
+                     label);
 }
 
 bool mirrors_add_ca(const struct mirrors_config *config, const char *path, struct fetch_endpoint *endpoint,
@@ -81,7 +82,8 @@ bool mirrors_add_client(const struct mirrors_config *config, const char *cert, c
     if (endpoint->client_cert_pem)
         return true;
     if (!read_named(config, cert, &cert_pem, err) || !check_pem(&cert_pem, cert, "-----BEGIN CERTIFICATE-----", err) ||
-        !read_named(config, key ? key : cert, &key_pem, err) || !check_pem(&key_pem, key ? key : cert, "PRIVATE KEY-----", err))
+        !read_named(config, key ? key : cert, &key_pem, err) ||
+        !check_pem(&key_pem, key ? key : cert, "PRIVATE KEY-----", err))
         return false;
     endpoint->client_cert_pem = buf_take(&cert_pem);
     endpoint->client_key_pem = buf_take(&key_pem);

@@ -3,8 +3,8 @@
  * Where a registry is really reached on this node: containerd's host directories (certs.d/hosts.toml) and containers'
  * registries.conf, read as the runtimes read them, into the fetcher's endpoints. No network; files by base/file.h only.
  *
- * A file that does not parse is an error (POLICY_ERROR, naming the file and the place), where the runtimes log it and go
- * on without the mirror: a signature that "is not there" because of a typing error is found out by nobody.
+ * A file that does not parse is an error (POLICY_ERROR, naming the file and the place), where the runtimes log it and
+ * go on without the mirror: a signature that "is not there" because of a typing error is found out by nobody.
  */
 #ifndef PG_VERIFIER_MIRRORS_MIRRORS_H
 #define PG_VERIFIER_MIRRORS_MIRRORS_H
@@ -18,7 +18,8 @@
 
 struct mirrors_config {
     const char *root;                /* in front of every path (--root); NULL or "" = none */
-    const struct names *hosts_dirs;  /* containerd's certs.d directories, the first that knows the host wins; may be NULL */
+    const struct names
+        *hosts_dirs; /* containerd's certs.d directories, the first that knows the host wins; may be NULL */
     const char *registries_conf;     /* containers' registries.conf, with its .d directory beside it; NULL = not read */
     enum file_trust trust;           /* demanded of all files read */
 };
@@ -26,7 +27,7 @@ struct mirrors_config {
 struct mirrors_query {
     const char *host;       /* canonical, as in wants ("index.docker.io") */
     const char *repository;
-    bool has_digest;        /* the image is known by digest: only then digest-only mirrors are asked, tag-only ones not */
+    bool has_digest; /* the image is known by digest: only then digest-only mirrors are asked, tag-only ones not */
     bool insecure;          /* for fetch_endpoint_default */
 };
 

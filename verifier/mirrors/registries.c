@@ -2,8 +2,8 @@
 /*
  * containers' registries.conf(5), version 2: [[registry]] tables with prefix, location, insecure, blocked, mirrors.
  * Unqualified search, short names and aliases are about names, which are whole by the time we see them. A prefix with a
- * tag or digest matches nothing here: signatures are looked for by repository. Version 1 files are refused. Members that
- * are not known are left to newer runtimes.
+ * tag or digest matches nothing here: signatures are looked for by repository. Version 1 files are refused. Members
+ * that are not known are left to newer runtimes.
  */
 #include <string.h>
 
@@ -105,7 +105,8 @@ static bool read_entry(struct conf *conf, const char *what, const struct node *t
 
     if (!node_fields(table, what, fields, ARRAY_LEN(fields), true, REASON_POLICY_ERROR, conf->err) ||
         !read_name(conf->err, what, prefix, &entry.prefix) || !read_name(conf->err, what, location, &entry.location) ||
-        !read_bool(conf->err, what, insecure, &entry.insecure) || !read_bool(conf->err, what, blocked, &entry.blocked) ||
+        !read_bool(conf->err, what, insecure, &entry.insecure) ||
+        !read_bool(conf->err, what, blocked, &entry.blocked) ||
         !read_bool(conf->err, what, digest_only, &entry.digest_only))
         return false;
     if (!prefix && !location)
@@ -291,8 +292,9 @@ static bool read_pull_from(const struct entry *entry, const struct node *mirror,
     if (!word || word->text.len == 0)
         return true;
     if (entry->digest_only)
-        return refuse(err, entry->what, mirror, "\"pull-from-mirror\" and the registry's \"mirror-by-digest-only\" exclude "
-                                                "each other");
+        return refuse(err, entry->what, mirror,
+                      "\"pull-from-mirror\" and the registry's \"mirror-by-digest-only\" exclude "
+                      "each other");
     if (span_eq_str(word->text, "all"))
         *ret = PULL_ALL;
     else if (span_eq_str(word->text, "digest-only"))
