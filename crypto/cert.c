@@ -92,7 +92,8 @@ static bool read_tail(struct reader *tbs, struct span *ret_extensions)
     if (tbs->rest.len == 0)
         return reader_done(tbs);
     return der_expect(tbs, DER_CONTEXT_0 + 3, &wrapped) && reader_done(tbs) &&
-           der_single(wrapped, DER_SEQUENCE, ret_extensions) && ret_extensions->len > 0 && check_extensions(*ret_extensions);
+           der_single(wrapped, DER_SEQUENCE, ret_extensions) && ret_extensions->len > 0 &&
+           check_extensions(*ret_extensions);
 }
 
 /* TBSCertificate (RFC 5280 section 4.1), in order. */
@@ -113,7 +114,8 @@ static bool read_tbs(struct cert *cert, struct error *err)
     if (der_peek(&tbs, DER_CONTEXT_0) && !der_expect(&tbs, DER_CONTEXT_0, &skipped)) /* version */
         goto malformed;
     if (!der_expect_unsigned(&tbs, &serial) || !der_expect(&tbs, DER_SEQUENCE, &skipped) /* signature algorithm */ ||
-        !der_expect(&tbs, DER_SEQUENCE, &skipped) /* issuer */ || !der_expect(&tbs, DER_SEQUENCE, &skipped) /* validity */ ||
+        !der_expect(&tbs, DER_SEQUENCE, &skipped) /* issuer */ ||
+        !der_expect(&tbs, DER_SEQUENCE, &skipped) /* validity */ ||
         !der_expect(&tbs, DER_SEQUENCE, &skipped) /* subject */ || !der_next(&tbs, &spki) || spki.tag != DER_SEQUENCE ||
         !read_tail(&tbs, &cert->extensions))
         goto malformed;
@@ -128,8 +130,8 @@ static bool read_time(const ASN1_TIME *from, int64_t *ret)
     struct tm parts;
 
     return from && ASN1_TIME_to_tm(from, &parts) == 1 &&
-           time_from_civil(parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                           ret);
+           time_from_civil(parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min,
+                           parts.tm_sec, ret);
 }
 
 static bool set_subject(struct cert *cert, struct error *err)
@@ -139,7 +141,8 @@ static bool set_subject(struct cert *cert, struct error *err)
     char *text = NULL;
     long len;
 
-    if (!bio || X509_NAME_print_ex(bio, X509_get_subject_name(cert->x509), 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0)
+    if (!bio ||
+        X509_NAME_print_ex(bio, X509_get_subject_name(cert->x509), 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0)
         return error_oom(err);
     len = BIO_get_mem_data(bio, &text);
     cert->subject = mem_strdup(text_clean(span_of(text, len > 0 ? (size_t)len : 0), clean, sizeof(clean)));

@@ -21,7 +21,8 @@ struct cert; /* immutable after parsing; counted; one thread */
 bool cert_parse_der(struct span der, struct cert **ret, struct error *err) MUST_CHECK;
 /* Exactly one PEM block CERTIFICATE. */
 bool cert_parse_pem(struct span pem, struct cert **ret, struct error *err) MUST_CHECK;
-/* The first CERTIFICATE block of a PEM text that may hold more (the legacy certificate annotation: the first counts). */
+/* The first CERTIFICATE block of a PEM text that may hold more (the legacy certificate annotation: the first counts).
+ */
 bool cert_parse_pem_first(struct span pem, struct cert **ret, struct error *err) MUST_CHECK;
 struct cert *cert_ref(struct cert *cert);
 void cert_free(struct cert *cert);

@@ -13,8 +13,8 @@
 enum { SECURITY_LEVEL = 2 };
 
 /*
- * Times are checked here and not by OpenSSL, which counts the last second of a validity as expired. Certificates that are
- * not valid at the time are left out of the pool, so that every chain that is found is valid as a whole.
+ * Times are checked here and not by OpenSSL, which counts the last second of a validity as expired. Certificates that
+ * are not valid at the time are left out of the pool, so that every chain that is found is valid as a whole.
  */
 static bool usable(const struct cert *cert, const int64_t *at)
 {
@@ -82,7 +82,8 @@ static bool check_usage(X509 *x509, bool leaf, enum cert_purpose purpose, struct
         return error_set(err, REASON_UNTRUSTED_CHAIN, "certificate is not for %s (extended key usage)",
                          purpose == CERT_PURPOSE_CODE_SIGNING ? "code signing" : "time stamping");
     if (purpose == CERT_PURPOSE_TIME_STAMPING && (critical != 1 || sk_ASN1_OBJECT_num(usages) != 1))
-        return error_set(err, REASON_UNTRUSTED_CHAIN, "time-stamping certificate's extended key usage must be critical and "
+        return error_set(err, REASON_UNTRUSTED_CHAIN,
+                         "time-stamping certificate's extended key usage must be critical and "
                          "name nothing else");
     return true;
 }

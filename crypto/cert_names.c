@@ -31,7 +31,8 @@ static bool name_ok(struct span text, bool ascii)
 /* The number behind 1.3.6.1.4.1.57264.1, when it is one byte; 0 for another OID. */
 static size_t fulcio_number(struct span oid)
 {
-    if (oid.len != sizeof(OID_FULCIO) + 1 || !span_eq(span_cut(oid, 0, sizeof(OID_FULCIO)), span_of(OID_FULCIO, sizeof(OID_FULCIO))))
+    if (oid.len != sizeof(OID_FULCIO) + 1 ||
+        !span_eq(span_cut(oid, 0, sizeof(OID_FULCIO)), span_of(OID_FULCIO, sizeof(OID_FULCIO))))
         return 0;
     return oid.ptr[sizeof(OID_FULCIO)] < 0x80 ? oid.ptr[sizeof(OID_FULCIO)] : 0;
 }
@@ -41,7 +42,8 @@ static bool add_san(struct cert *cert, enum cert_san_kind kind, struct span text
     char *copy;
 
     if (text.len == 0 || !name_ok(text, kind != CERT_SAN_OTHER))
-        return error_set(err, REASON_MALFORMED, "certificate has a subject alternative name that is empty, too long or has "
+        return error_set(err, REASON_MALFORMED,
+                         "certificate has a subject alternative name that is empty, too long or has "
                          "control characters");
     if (!mem_grow(&cert->sans, &cert->san_capacity, cert->san_count, sizeof(*cert->sans), MAX_SANS))
         return error_set(err, REASON_LIMIT, "certificate has more than %d subject alternative names", (int)MAX_SANS);
@@ -121,7 +123,8 @@ static bool read_fulcio(struct cert *cert, size_t number, struct span value, str
     struct span text = value;
 
     if (number > RAW_EXTENSION_LAST && !der_single(value, DER_UTF8_STRING, &text))
-        return error_set(err, REASON_MALFORMED, "certificate extension 1.3.6.1.4.1.57264.1.%zu is not one UTF8String", number);
+        return error_set(err, REASON_MALFORMED, "certificate extension 1.3.6.1.4.1.57264.1.%zu is not one UTF8String",
+                         number);
     if (!name_ok(text, false))
         return error_set(err, REASON_MALFORMED, "certificate extension 1.3.6.1.4.1.57264.1.%zu is no text", number);
     cert->fulcio[number] = span_dup(text);
@@ -141,12 +144,14 @@ bool cert_read_names(struct cert *cert, struct error *err)
         number = fulcio_number(item.oid);
         if (span_eq(item.oid, span_of(OID_SAN, sizeof(OID_SAN))) && !read_sans(cert, item.value, err))
             return false;
-        if (number > 0 && number < CERT_EXTENSIONS && number != OTHER_NAME_NUMBER && !read_fulcio(cert, number, item.value, err))
+        if (number > 0 && number < CERT_EXTENSIONS && number != OTHER_NAME_NUMBER &&
+            !read_fulcio(cert, number, item.value, err))
             return false;
     }
     /* Which of the two issuers counts differs between verifiers: refuse what could be read in two ways. */
     if (cert->fulcio[1] && cert->fulcio[8] && strcmp(cert->fulcio[1], cert->fulcio[8]) != 0)
-        return error_set(err, REASON_MALFORMED, "certificate names two different OIDC issuers (extensions .1.1 and .1.8)");
+        return error_set(err, REASON_MALFORMED,
+                         "certificate names two different OIDC issuers (extensions .1.1 and .1.8)");
     return true;
 }
 

@@ -42,7 +42,8 @@ bool crypto_init(struct error *err)
         if (!digest_compute(prefetched[i], span_of(NULL, 0), &digest))
             return error_set(err, REASON_INTERNAL, "OpenSSL has no %s", digest_alg_name(prefetched[i]));
     if (!pubkey_parse_der(span_of(SELF_TEST_KEY, sizeof(SELF_TEST_KEY)), &key, err) ||
-        !pubkey_verify(key, &scheme, span_str("pullguard"), span_of(SELF_TEST_SIGNATURE, sizeof(SELF_TEST_SIGNATURE)), err))
+        !pubkey_verify(key, &scheme, span_str("pullguard"), span_of(SELF_TEST_SIGNATURE, sizeof(SELF_TEST_SIGNATURE)),
+                       err))
         return error_wrap(err, "self-test of the signature check failed");
     return true;
 }

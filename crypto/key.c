@@ -102,7 +102,8 @@ static bool read_rsa(struct span der, struct rsa_numbers *ret)
     if (!der_single(der, DER_SEQUENCE, &content))
         return false;
     reader = reader_of(content);
-    return der_expect_unsigned(&reader, &ret->modulus) && der_expect_unsigned(&reader, &ret->exponent) && reader_done(&reader);
+    return der_expect_unsigned(&reader, &ret->modulus) && der_expect_unsigned(&reader, &ret->exponent) &&
+           reader_done(&reader);
 }
 
 /* A large exponent is a way to make verification slow. */
@@ -256,7 +257,8 @@ bool pubkey_parse_der(struct span der, struct pubkey **ret, struct error *err)
         return error_set(err, REASON_MALFORMED, "public key is not one DER SubjectPublicKeyInfo");
     kind = kind_of(algorithm);
     if (!kind)
-        return error_set(err, REASON_UNSUPPORTED, "public key algorithm is not one of ECDSA P-256, P-384, P-521, RSA, Ed25519");
+        return error_set(err, REASON_UNSUPPORTED,
+                         "public key algorithm is not one of ECDSA P-256, P-384, P-521, RSA, Ed25519");
     key = mem_new(1, sizeof(*key));
     if (!key)
         return error_oom(err);

@@ -54,9 +54,9 @@ struct sig_scheme {
 };
 
 /*
- * Verifies sig over message. ECDSA signatures are DER with nothing behind; raw r||s of equal halves when not DER at all.
- * false: reason BAD_SIGNATURE when sig cannot be a signature of this key type at all (encoding, length),
- * WRONG_KEY when it is well-formed and does not verify, UNSUPPORTED, INTERNAL.
+ * Verifies sig over message. ECDSA signatures are DER with nothing behind; raw r||s of equal halves when not DER at
+ * all. false: reason BAD_SIGNATURE when sig cannot be a signature of this key type at all (encoding, length), WRONG_KEY
+ * when it is well-formed and does not verify, UNSUPPORTED, INTERNAL.
  */
 bool pubkey_verify(const struct pubkey *key, const struct sig_scheme *scheme, struct span message, struct span sig,
                    struct error *err) MUST_CHECK;

@@ -50,8 +50,10 @@ static bool ecdsa_normalise(const struct pubkey *key, struct span sig, struct bu
         der_put_unsigned(&numbers, span_cut(sig, half, half));
         der_put(ret, DER_SEQUENCE, buf_as_span(&numbers));
     } else {
-        return error_set(err, REASON_BAD_SIGNATURE, "signature is neither DER with nothing behind it nor two numbers of "
-                         "%zu bytes, as %s needs (found %zu bytes)", half, key->name, sig.len);
+        return error_set(err, REASON_BAD_SIGNATURE,
+                         "signature is neither DER with nothing behind it nor two numbers of "
+                         "%zu bytes, as %s needs (found %zu bytes)",
+                         half, key->name, sig.len);
     }
     return buf_ok(ret) && buf_ok(&numbers) ? true : error_oom(err);
 }
@@ -74,7 +76,8 @@ static const EVP_MD *md_of(enum digest_alg hash)
 
 static bool wrong_key(const struct pubkey *key, struct error *err)
 {
-    return error_set(err, REASON_WRONG_KEY, "signature does not verify with the %s key %.16s", key->name, key->fingerprint);
+    return error_set(err, REASON_WRONG_KEY, "signature does not verify with the %s key %.16s", key->name,
+                     key->fingerprint);
 }
 
 /* One attempt with one digest (NULL = Ed25519's own). INTERNAL when the library cannot even begin. */
@@ -98,8 +101,8 @@ static bool verify_evp(const struct pubkey *key, const EVP_MD *md, bool pss, str
     return true;
 }
 
-static bool verify_ecdsa(const struct pubkey *key, const struct sig_scheme *scheme, struct span message, struct span sig,
-                         struct error *err)
+static bool verify_ecdsa(const struct pubkey *key, const struct sig_scheme *scheme, struct span message,
+                         struct span sig, struct error *err)
 {
     struct buf der CLEANUP(buf_free) = BUF_INIT(LIMIT_SIGNATURE_BYTES);
     enum digest_alg hash = scheme->hash;
@@ -137,8 +140,8 @@ static bool verify_rsa(const struct pubkey *key, const struct sig_scheme *scheme
 }
 
 /*
- * RFC 8032 section 5.1, Ed25519ph with an empty context: OpenSSL has it only from 3.2, libsodium's multi-part API is it.
- * It needs no sodium_init(): that chooses fast paths and opens the random source, and neither is used here.
+ * RFC 8032 section 5.1, Ed25519ph with an empty context: OpenSSL has it only from 3.2, libsodium's multi-part API is
+ * it. It needs no sodium_init(): that chooses fast paths and opens the random source, and neither is used here.
  */
 static bool verify_ed25519ph(const struct pubkey *key, struct span message, struct span sig, struct error *err)
 {
@@ -228,10 +231,13 @@ static bool verify_evp_digest(const struct pubkey *key, const struct digest *dig
  * with h = SHA-512(dom2 || R || A || PH) mod L, S * B = R + h * A must hold. S is below L (else a signature could be
  * changed into another), and the point A was checked when the key was parsed.
  */
-static bool verify_ed25519_prehash(const struct pubkey *key, const struct digest *digest, struct span sig, struct error *err)
+static bool verify_ed25519_prehash(const struct pubkey *key, const struct digest *digest, struct span sig,
+                                   struct error *err)
 {
-    static const uint8_t dom2[] = "SigEd25519 no Ed25519 collisions\x01"; /* flag 1 = ph; then the context's length, 0 */
-    const struct span parts[] = {span_of(dom2, sizeof(dom2)), span_cut(sig, 0, 32), span_of(key->ed25519, KEY_ED25519_BYTES),
+    static const uint8_t dom2[] =
+        "SigEd25519 no Ed25519 collisions\x01"; /* flag 1 = ph; then the context's length, 0 */
+    const struct span parts[] = {span_of(dom2, sizeof(dom2)), span_cut(sig, 0, 32),
+                                 span_of(key->ed25519, KEY_ED25519_BYTES),
                                  span_of(digest->bytes, digest_size(digest->alg))};
     uint8_t wide[64] = {0}, s[32], h[32], left[32], right[32], r[32];
     struct digest hram;
@@ -243,7 +249,8 @@ static bool verify_ed25519_prehash(const struct pubkey *key, const struct digest
     if (!digest_compute_parts(DIGEST_SHA512, parts, ARRAY_LEN(parts), &hram))
         return error_set(err, REASON_INTERNAL, "SHA-512 is not available");
     crypto_core_ed25519_scalar_reduce(h, hram.bytes);
-    if (crypto_scalarmult_ed25519_base_noclamp(left, s) != 0 || crypto_scalarmult_ed25519_noclamp(right, h, key->ed25519) != 0 ||
+    if (crypto_scalarmult_ed25519_base_noclamp(left, s) != 0 ||
+        crypto_scalarmult_ed25519_noclamp(right, h, key->ed25519) != 0 ||
         crypto_core_ed25519_sub(r, left, right) != 0 || memcmp(r, sig.ptr, sizeof(r)) != 0)
         return wrong_key(key, err);
     return true;
@@ -259,12 +266,14 @@ bool pubkey_verify_digest(const struct pubkey *key, const struct sig_scheme *sch
         return error_set(err, REASON_UNSUPPORTED, "a signature of %s over a %s digest is not supported", key->name,
                          digest_alg_name(digest->alg));
     if (sig.len == 0 || sig.len > LIMIT_SIGNATURE_BYTES)
-        return error_set(err, REASON_BAD_SIGNATURE, "signature of %zu bytes; want 1 to %d", sig.len, (int)LIMIT_SIGNATURE_BYTES);
+        return error_set(err, REASON_BAD_SIGNATURE, "signature of %zu bytes; want 1 to %d", sig.len,
+                         (int)LIMIT_SIGNATURE_BYTES);
     if (key->type == KEY_RSA || key->type == KEY_ED25519) {
         size_t wanted = key->type == KEY_RSA ? key->field_bytes : KEY_ED25519_SIGNATURE_BYTES;
 
         if (sig.len != wanted)
-            return error_set(err, REASON_BAD_SIGNATURE, "signature of %zu bytes; %s makes %zu", sig.len, key->name, wanted);
+            return error_set(err, REASON_BAD_SIGNATURE, "signature of %zu bytes; %s makes %zu", sig.len, key->name,
+                             wanted);
         return key->type == KEY_RSA ? verify_evp_digest(key, digest, pss, sig, err)
                                     : verify_ed25519_prehash(key, digest, sig, err);
     }

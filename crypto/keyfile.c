@@ -52,8 +52,10 @@ static bool read_cost(const struct node *params, uint32_t *ret, struct error *er
     if (!node_int(n_node, false, &n) || !node_int(r_node, false, &r) || !node_int(p_node, false, &p))
         return malformed(err, "scrypt's parameters are not integers");
     if ((n != 32768 && n != 65536 && n != 131072) || r != COST_R || p != COST_P)
-        return error_set(err, REASON_UNSUPPORTED, "encrypted private key: scrypt parameters N %lld, r %lld, p %lld are none that "
-                         "cosign uses", (long long)n, (long long)r, (long long)p);
+        return error_set(err, REASON_UNSUPPORTED,
+                         "encrypted private key: scrypt parameters N %lld, r %lld, p %lld are none that "
+                         "cosign uses",
+                         (long long)n, (long long)r, (long long)p);
     *ret = (uint32_t)n;
     return true;
 }
@@ -67,11 +69,14 @@ static bool read_bytes_member(const struct node *node, size_t min, size_t max, s
 static bool read_sealed(const struct node *root, struct sealed *ret, struct error *err)
 {
     const struct node *kdf, *cipher, *ciphertext, *kdf_name, *params, *salt, *cipher_name, *nonce;
-    const struct field top[] = {
-        {"kdf", NODE_MAP, true, &kdf}, {"cipher", NODE_MAP, true, &cipher}, {"ciphertext", NODE_STRING, true, &ciphertext}};
-    const struct field kdf_fields[] = {
-        {"name", NODE_STRING, true, &kdf_name}, {"params", NODE_MAP, true, &params}, {"salt", NODE_STRING, true, &salt}};
-    const struct field cipher_fields[] = {{"name", NODE_STRING, true, &cipher_name}, {"nonce", NODE_STRING, true, &nonce}};
+    const struct field top[] = {{"kdf", NODE_MAP, true, &kdf},
+                                {"cipher", NODE_MAP, true, &cipher},
+                                {"ciphertext", NODE_STRING, true, &ciphertext}};
+    const struct field kdf_fields[] = {{"name", NODE_STRING, true, &kdf_name},
+                                       {"params", NODE_MAP, true, &params},
+                                       {"salt", NODE_STRING, true, &salt}};
+    const struct field cipher_fields[] = {{"name", NODE_STRING, true, &cipher_name},
+                                          {"nonce", NODE_STRING, true, &nonce}};
 
     if (!node_fields(root, "encrypted private key", top, ARRAY_LEN(top), false, REASON_MALFORMED, err) ||
         !node_fields(kdf, "kdf", kdf_fields, ARRAY_LEN(kdf_fields), false, REASON_MALFORMED, err) ||
@@ -91,8 +96,8 @@ static bool read_sealed(const struct node *root, struct sealed *ret, struct erro
 static bool derive(struct span password, struct span salt, uint32_t cost_n, uint8_t key[crypto_secretbox_KEYBYTES],
                    struct error *err)
 {
-    if (crypto_pwhash_scryptsalsa208sha256_ll(password.ptr, password.len, salt.ptr, salt.len, cost_n, COST_R, COST_P, key,
-                                              crypto_secretbox_KEYBYTES) != 0)
+    if (crypto_pwhash_scryptsalsa208sha256_ll(password.ptr, password.len, salt.ptr, salt.len, cost_n, COST_R, COST_P,
+                                              key, crypto_secretbox_KEYBYTES) != 0)
         return error_set(err, REASON_INTERNAL, "scrypt failed: is there memory for %u MiB?", cost_n / 1024);
     return true;
 }
@@ -108,10 +113,12 @@ static bool open_sealed(const struct sealed *sealed, struct span password, struc
         return error_oom(err);
     if (!derive(password, buf_as_span(&sealed->salt), sealed->cost_n, key, err))
         return false;
-    opened = crypto_secretbox_open_easy(place, sealed->ciphertext.ptr, sealed->ciphertext.len, sealed->nonce.ptr, key) == 0;
+    opened =
+        crypto_secretbox_open_easy(place, sealed->ciphertext.ptr, sealed->ciphertext.len, sealed->nonce.ptr, key) == 0;
     explicit_bzero(key, sizeof(key));
     if (!opened)
-        return error_set(err, REASON_BAD_REQUEST, "private key cannot be decrypted: wrong password, or the file is damaged");
+        return error_set(err, REASON_BAD_REQUEST,
+                         "private key cannot be decrypted: wrong password, or the file is damaged");
     return true;
 }
 
@@ -133,7 +140,8 @@ bool keyfile_decrypt(struct span pem, struct span password, struct privkey **ret
     struct sealed sealed CLEANUP(sealed_done) = {.cost_n = 0};
     struct tree *tree CLEANUP(tree_freep) = NULL;
 
-    if (!read_pem(pem, &json, err) || !json_parse(buf_as_span(&json), "encrypted private key", TREE_NO_PLACES, &tree, err) ||
+    if (!read_pem(pem, &json, err) ||
+        !json_parse(buf_as_span(&json), "encrypted private key", TREE_NO_PLACES, &tree, err) ||
         !read_sealed(tree_root(tree), &sealed, err) || !open_sealed(&sealed, password, &der, err))
         return false;
     return privkey_parse_pkcs8(buf_as_span(&der), ret, err);

@@ -73,18 +73,20 @@ static bool climb(uint64_t index, uint64_t last, const struct merkle_hash *path,
         last >>= 1;
     }
     if (last != 0)
-        return error_set(err, REASON_NO_LOG_ENTRY, "inclusion proof has %zu hashes, fewer than the tree has levels", path_count);
+        return error_set(err, REASON_NO_LOG_ENTRY, "inclusion proof has %zu hashes, fewer than the tree has levels",
+                         path_count);
     return true;
 }
 
-bool merkle_verify_inclusion(uint64_t index, uint64_t size, const struct merkle_hash *leaf, const struct merkle_hash *path,
-                             size_t path_count, const struct merkle_hash *root, struct error *err)
+bool merkle_verify_inclusion(uint64_t index, uint64_t size, const struct merkle_hash *leaf,
+                             const struct merkle_hash *path, size_t path_count, const struct merkle_hash *root,
+                             struct error *err)
 {
     struct merkle_hash hash = *leaf;
 
     if (index >= size)
-        return error_set(err, REASON_NO_LOG_ENTRY, "entry %llu is not in a log of %llu entries", (unsigned long long)index,
-                         (unsigned long long)size);
+        return error_set(err, REASON_NO_LOG_ENTRY, "entry %llu is not in a log of %llu entries",
+                         (unsigned long long)index, (unsigned long long)size);
     if (path_count > LIMIT_PROOF_HASHES)
         return error_set(err, REASON_LIMIT, "inclusion proof of %zu hashes; want at most %d", path_count,
                          (int)LIMIT_PROOF_HASHES);

@@ -27,7 +27,8 @@ bool merkle_hash_of(struct span bytes, struct merkle_hash *ret) MUST_CHECK;
  * Is the leaf number `index` of a tree of `size` leaves with this root? `path`: the proof's hashes, leaf upwards.
  * NO_LOG_ENTRY when not (index beyond the size, too many or too few hashes, another root).
  */
-bool merkle_verify_inclusion(uint64_t index, uint64_t size, const struct merkle_hash *leaf, const struct merkle_hash *path,
-                             size_t path_count, const struct merkle_hash *root, struct error *err) MUST_CHECK;
+bool merkle_verify_inclusion(uint64_t index, uint64_t size, const struct merkle_hash *leaf,
+                             const struct merkle_hash *path, size_t path_count, const struct merkle_hash *root,
+                             struct error *err) MUST_CHECK;
 
 #endif

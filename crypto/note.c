@@ -83,7 +83,8 @@ static bool parse_signatures(struct span lines, struct checkpoint *ret, struct e
         if (!mem_grow(&ret->signatures, &capacity, ret->signature_count, sizeof(*ret->signatures), NOTE_MAX_SIGNATURES))
             return error_oom(err);
         if (!parse_line(line, &ret->signatures[ret->signature_count]))
-            return error_set(err, REASON_MALFORMED, "checkpoint signature line %zu is malformed", ret->signature_count + 1);
+            return error_set(err, REASON_MALFORMED, "checkpoint signature line %zu is malformed",
+                             ret->signature_count + 1);
         ret->signature_count++;
     }
     if (lines.len > 0)
@@ -145,13 +146,14 @@ bool checkpoint_is_rekor_v1(const struct checkpoint *checkpoint)
     struct span origin = checkpoint->origin;
     size_t digits = 0;
 
-    while (digits < origin.len && origin.ptr[origin.len - 1 - digits] >= '0' && origin.ptr[origin.len - 1 - digits] <= '9')
+    while (digits < origin.len && origin.ptr[origin.len - 1 - digits] >= '0' &&
+           origin.ptr[origin.len - 1 - digits] <= '9')
         digits++;
     return digits > 0 && span_ends(span_cut(origin, 0, origin.len - digits), " - ");
 }
 
-static bool verify_line(const struct checkpoint *checkpoint, const struct note_signature *line, const struct pubkey *key,
-                        struct error *err)
+static bool verify_line(const struct checkpoint *checkpoint, const struct note_signature *line,
+                        const struct pubkey *key, struct error *err)
 {
     struct sig_scheme scheme = {.kind = SCHEME_EXACT, .hash = DIGEST_SHA256};
 

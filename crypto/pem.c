@@ -65,9 +65,11 @@ static bool explain_begin_line(struct span line, struct error *err)
     if (span_find(line, "\\n") != SIZE_MAX)
         return error_set(err, REASON_MALFORMED, "PEM text has \"\\n\" as two characters where line breaks should be");
     if (span_find(line, END) != SIZE_MAX)
-        return error_set(err, REASON_MALFORMED, "PEM text is all on one line: its line breaks were lost (in YAML, use a "
+        return error_set(err, REASON_MALFORMED,
+                         "PEM text is all on one line: its line breaks were lost (in YAML, use a "
                          "block scalar: \"|\", not \">\" or quotes)");
-    return error_set(err, REASON_MALFORMED, "PEM BEGIN line is malformed: want \"-----BEGIN label-----\" alone on its line");
+    return error_set(err, REASON_MALFORMED,
+                     "PEM BEGIN line is malformed: want \"-----BEGIN label-----\" alone on its line");
 }
 
 static bool explain_missing_end(struct span rest, struct error *err)
@@ -145,13 +147,13 @@ bool pem_decode(const struct pem_block *block, size_t max, struct buf *ret, stru
 
     text_clean(block->label, label, sizeof(label));
     if (span_find_byte(block->body, ':') != SIZE_MAX)
-        return error_set(err, REASON_MALFORMED, "PEM block %s has header lines (an old encrypted form), which are not read",
-                         label);
+        return error_set(err, REASON_MALFORMED,
+                         "PEM block %s has header lines (an old encrypted form), which are not read", label);
     if (block->body.len / 4 > max)
         return error_set(err, REASON_LIMIT, "PEM block %s is larger than %zu bytes", label, max);
     if (!base64_decode(block->body, BASE64_PEM, ret) || !buf_ok(ret))
-        return error_set(err, REASON_MALFORMED, "PEM block %s is not base64 between its lines: is a line missing or cut?",
-                         label);
+        return error_set(err, REASON_MALFORMED,
+                         "PEM block %s is not base64 between its lines: is a line missing or cut?", label);
     if (ret->len == before)
         return error_set(err, REASON_MALFORMED, "PEM block %s is empty", label);
     return true;
@@ -169,8 +171,8 @@ bool pem_single(struct span text, const char *label, size_t max, struct buf *ret
         return error_set(err, REASON_MALFORMED, "want a PEM block %s, found %s", label,
                          text_clean(block.label, found, sizeof(found)));
     if (span_trim(block.before).len > 0 || span_trim(block.behind).len > 0)
-        return error_set(err, REASON_MALFORMED, "PEM block %s has other text or a second block around it; want exactly one",
-                         label);
+        return error_set(err, REASON_MALFORMED,
+                         "PEM block %s has other text or a second block around it; want exactly one", label);
     if (!pem_decode(&block, max, &bytes, err)) {
         buf_wipe(&bytes);
         return false;

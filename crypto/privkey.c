@@ -131,7 +131,8 @@ static bool read_key_block(struct span pem, struct pem_block *ret, struct error 
 
     if (!pem_read(pem, &block, err))
         return false;
-    if (span_eq_str(block.label, "EC PARAMETERS") && span_trim(block.before).len == 0 && !pem_read(block.behind, &block, err))
+    if (span_eq_str(block.label, "EC PARAMETERS") && span_trim(block.before).len == 0 &&
+        !pem_read(block.behind, &block, err))
         return false;
     if (span_trim(block.before).len > 0 || span_trim(block.behind).len > 0)
         return error_set(err, REASON_MALFORMED, "private key file has other text or a second block; want exactly one");
@@ -158,8 +159,10 @@ bool privkey_parse_pem(struct span pem, struct privkey **ret, struct error *err)
         return parse_bare(EVP_PKEY_EC, buf_as_span(&der), ret, err);
     if (span_eq_str(block.label, "RSA PRIVATE KEY"))
         return parse_bare(EVP_PKEY_RSA, buf_as_span(&der), ret, err);
-    return error_set(err, REASON_UNSUPPORTED, "want a private key in PEM (PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY), "
-                     "found %s", text_clean(block.label, label, sizeof(label)));
+    return error_set(err, REASON_UNSUPPORTED,
+                     "want a private key in PEM (PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY), "
+                     "found %s",
+                     text_clean(block.label, label, sizeof(label)));
 }
 
 bool privkey_write_pkcs8(const struct privkey *key, struct buf *buf, struct error *err)
@@ -196,7 +199,8 @@ bool privkey_sign(const struct privkey *key, struct span message, struct buf *bu
 
     if (!ctx || EVP_DigestSignInit(ctx, NULL, md, NULL, key->pkey) != 1 ||
         EVP_DigestSign(ctx, sig, &len, message.ptr, message.len) != 1)
-        return error_set(err, REASON_INTERNAL, "OpenSSL cannot sign with this %s key", pubkey_type_name(key->public_half));
+        return error_set(err, REASON_INTERNAL, "OpenSSL cannot sign with this %s key",
+                         pubkey_type_name(key->public_half));
     buf_append(buf, sig, len);
     return buf_ok(buf) ? true : error_oom(err);
 }

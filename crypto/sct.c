@@ -87,7 +87,8 @@ bool sct_precertificate(struct span cert_der, struct buf *ret, struct span *ret_
             continue;
         }
         if (found || !put_extensions(item.content, &kept, &value))
-            return error_set(err, REASON_UNTRUSTED_CHAIN, "certificate has no embedded SCT (certificate transparency), or "
+            return error_set(err, REASON_UNTRUSTED_CHAIN,
+                             "certificate has no embedded SCT (certificate transparency), or "
                              "more than one list of them");
         found = true;
     }
@@ -161,8 +162,8 @@ static bool algorithm_fits(const struct sct *sct, const struct pubkey *key)
     return sct->algorithm == TLS_SIGNATURE_ECDSA && (type == KEY_EC_P256 || type == KEY_EC_P384 || type == KEY_EC_P521);
 }
 
-static bool verify_one(const struct sct *sct, const struct sct_log *log, const struct digest *issuer_key_hash, struct span tbs,
-                       struct error *err)
+static bool verify_one(const struct sct *sct, const struct sct_log *log, const struct digest *issuer_key_hash,
+                       struct span tbs, struct error *err)
 {
     struct buf bytes CLEANUP(buf_free) = BUF_INIT(2 * LIMIT_CERTIFICATE_BYTES);
     const struct sig_scheme scheme = {.kind = SCHEME_EXACT, .hash = DIGEST_SHA256};
@@ -189,8 +190,8 @@ static const struct sct_log *find_log(const struct sct *sct, const struct sct_lo
 }
 
 /* A log may stand several times in a trust root, with different windows: each is tried. */
-static bool verify_with_logs(const struct sct *sct, const struct sct_log *logs, size_t count, const struct digest *issuer_hash,
-                             struct span tbs, size_t *ret_log, struct error *err)
+static bool verify_with_logs(const struct sct *sct, const struct sct_log *logs, size_t count,
+                             const struct digest *issuer_hash, struct span tbs, size_t *ret_log, struct error *err)
 {
     const struct sct_log *log = NULL;
 
@@ -228,7 +229,8 @@ bool sct_verify(const struct cert *leaf, const struct cert *issuer, const struct
             return error_set(err, REASON_LIMIT, "certificate has more than %d SCTs", (int)SCT_MAX);
         if (!next_sct(&list, &sct))
             return error_set(err, REASON_MALFORMED, "certificate's list of SCTs does not decode");
-        if (sct.version != SCT_VERSION_1 || !verify_with_logs(&sct, logs, log_count, &issuer_hash, buf_as_span(&tbs), &log, err))
+        if (sct.version != SCT_VERSION_1 ||
+            !verify_with_logs(&sct, logs, log_count, &issuer_hash, buf_as_span(&tbs), &log, err))
             continue;
         if (ret_log)
             *ret_log = log;

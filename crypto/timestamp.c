@@ -45,8 +45,8 @@ static bool parse_time(struct span text, int64_t *ret_ms)
 
     if (text.len < GENERALIZED_TIME_SECONDS + 1 || text.ptr[text.len - 1] != 'Z')
         return false;
-    if (!digits(text, 0, 4, &year) || !digits(text, 4, 2, &month) || !digits(text, 6, 2, &day) || !digits(text, 8, 2, &hour) ||
-        !digits(text, 10, 2, &minute) || !digits(text, 12, 2, &second) ||
+    if (!digits(text, 0, 4, &year) || !digits(text, 4, 2, &month) || !digits(text, 6, 2, &day) ||
+        !digits(text, 8, 2, &hour) || !digits(text, 10, 2, &minute) || !digits(text, 12, 2, &second) ||
         !time_from_civil(year, month, day, hour, minute, second, &seconds))
         return false;
     for (size_t i = GENERALIZED_TIME_SECONDS + 1; i < text.len - 1; i++) {
@@ -58,7 +58,8 @@ static bool parse_time(struct span text, int64_t *ret_ms)
         scale /= 10;
     }
     if (text.len > GENERALIZED_TIME_SECONDS + 1 &&
-        (text.ptr[GENERALIZED_TIME_SECONDS] != '.' || text.len == GENERALIZED_TIME_SECONDS + 2 || text.ptr[text.len - 2] == '0'))
+        (text.ptr[GENERALIZED_TIME_SECONDS] != '.' || text.len == GENERALIZED_TIME_SECONDS + 2 ||
+         text.ptr[text.len - 2] == '0'))
         return false;
     *ret_ms = seconds * 1000 + millis;
     return true;
@@ -129,7 +130,8 @@ static bool check_imprint(const struct stamp *stamp, struct span signed_bytes, s
         return error_set(err, REASON_NO_TIMESTAMP, "time-stamp's message hash is not SHA-256, SHA-384 or SHA-512");
     if (!digest_compute(alg, signed_bytes, &made))
         return error_set(err, REASON_INTERNAL, "%s is not available", digest_alg_name(alg));
-    if (!span_eq(span_of(ASN1_STRING_get0_data(hash), (size_t)ASN1_STRING_length(hash)), span_of(made.bytes, digest_size(alg))))
+    if (!span_eq(span_of(ASN1_STRING_get0_data(hash), (size_t)ASN1_STRING_length(hash)),
+                 span_of(made.bytes, digest_size(alg))))
         return error_set(err, REASON_NO_TIMESTAMP, "time-stamp is over other bytes than this signature");
     return true;
 }
@@ -161,7 +163,8 @@ static bool check_signer_info(const struct stamp *stamp, struct error *err)
         return error_set(err, REASON_NO_TIMESTAMP, "time-stamp token does not have exactly one signer");
     PKCS7_SIGNER_INFO_get0_algs(sk_PKCS7_SIGNER_INFO_value(infos, 0), NULL, &digest, &signature);
     if (digest_of(digest) == DIGEST_NONE || !signature_fits(signature, digest_of(digest)))
-        return error_set(err, REASON_NO_TIMESTAMP, "time-stamp token's signature is not ECDSA or RSA over SHA-256, SHA-384 or "
+        return error_set(err, REASON_NO_TIMESTAMP,
+                         "time-stamp token's signature is not ECDSA or RSA over SHA-256, SHA-384 or "
                          "SHA-512");
     if (sk_X509_num(stamp->token->d.sign->cert) > MAX_EMBEDDED)
         return error_set(err, REASON_LIMIT, "time-stamp token brings more than %d certificates", (int)MAX_EMBEDDED);
@@ -195,7 +198,8 @@ static bool find_signer(const struct stamp *stamp, const struct timestamp_author
     if (!signers)
         signers = PKCS7_get0_signers(stamp->token, helpers, 0);
     if (!signers || sk_X509_num(signers) != 1)
-        return error_set(err, REASON_NO_TIMESTAMP, "time-stamp token is by an authority whose certificate is not known");
+        return error_set(err, REASON_NO_TIMESTAMP,
+                         "time-stamp token is by an authority whose certificate is not known");
     len = i2d_X509(sk_X509_value(signers, 0), &der);
     if (len <= 0)
         return error_oom(err);
@@ -203,7 +207,8 @@ static bool find_signer(const struct stamp *stamp, const struct timestamp_author
         return error_wrap(err, "time-stamp token's certificate");
     /* sigstore.md 3.8: where the trust root names the leaf, an embedded certificate must be that one */
     if (authority->leaf && !cert_eq(authority->leaf, cert))
-        return error_set(err, REASON_NO_TIMESTAMP, "time-stamp token is signed by another certificate than the trusted authority's");
+        return error_set(err, REASON_NO_TIMESTAMP,
+                         "time-stamp token is signed by another certificate than the trusted authority's");
     *ret = TAKE_PTR(cert);
     return true;
 }
@@ -212,8 +217,8 @@ static bool find_signer(const struct stamp *stamp, const struct timestamp_author
  * The token's own signature, the digest of its content, and that the signed attributes name this signer's certificate
  * (ESS signingCertificate, RFC 5816). The chain was verified before, at the right time; here it only has to be found.
  */
-static bool verify_signature(const struct stamp *stamp, const struct timestamp_authority *authority, STACK_OF(X509) *helpers,
-                             struct error *err)
+static bool verify_signature(const struct stamp *stamp, const struct timestamp_authority *authority,
+                             STACK_OF(X509) * helpers, struct error *err)
 {
     X509_STORE *store CLEANUP(x509_store_freep) = X509_STORE_new();
     X509 *signer CLEANUP(x509_freep) = NULL;

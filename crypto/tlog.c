@@ -69,11 +69,12 @@ static void canonical_promise(const struct tlog_promise *promise, struct buf *re
     hex_encode(span_of(promise->log_id.bytes, TLOG_ID_BYTES), id);
     buf_str(ret, "{\"body\":\"");
     base64_encode(promise->body, ret);
-    buf_printf(ret, "\",\"integratedTime\":%lld,\"logID\":\"%s\",\"logIndex\":%llu}", (long long)promise->integrated_time, id,
-               (unsigned long long)promise->log_index);
+    buf_printf(ret, "\",\"integratedTime\":%lld,\"logID\":\"%s\",\"logIndex\":%llu}",
+               (long long)promise->integrated_time, id, (unsigned long long)promise->log_index);
 }
 
-bool tlog_verify_promise(const struct tlog_promise *promise, struct span set, const struct pubkey *key, struct error *err)
+bool tlog_verify_promise(const struct tlog_promise *promise, struct span set, const struct pubkey *key,
+                         struct error *err)
 {
     struct sig_scheme scheme = {.kind = SCHEME_EXACT, .hash = DIGEST_SHA256};
     struct buf signed_bytes CLEANUP(buf_free) = BUF_INIT(LIMIT_EVIDENCE_BYTES);
@@ -93,8 +94,8 @@ bool tlog_verify_promise(const struct tlog_promise *promise, struct span set, co
     return true;
 }
 
-static bool verify_v1(const struct tlog_proof *proof, const struct checkpoint *checkpoint, const struct merkle_hash *leaf,
-                      const struct pubkey *key, struct error *err)
+static bool verify_v1(const struct tlog_proof *proof, const struct checkpoint *checkpoint,
+                      const struct merkle_hash *leaf, const struct pubkey *key, struct error *err)
 {
     if (!checkpoint_verify_v1(checkpoint, key, err))
         return false;
@@ -114,8 +115,8 @@ static bool verify_v2(const struct tlog_proof *proof, uint64_t entry_index, cons
     /* sigstore.md 3.6 takes size and root from the checkpoint; where the proof states them too, they must agree. */
     if (proof->has_root && !merkle_hash_eq(&proof->root, &checkpoint->root))
         return error_set(err, REASON_NO_LOG_ENTRY, "root hash of the inclusion proof is not the checkpoint's");
-    return merkle_verify_inclusion(entry_index, checkpoint->size, leaf, proof->hashes, proof->hash_count, &checkpoint->root,
-                                   err);
+    return merkle_verify_inclusion(entry_index, checkpoint->size, leaf, proof->hashes, proof->hash_count,
+                                   &checkpoint->root, err);
 }
 
 bool tlog_verify_inclusion(const struct tlog_proof *proof, uint64_t entry_index, struct span leaf, const char *host,

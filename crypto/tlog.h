@@ -51,9 +51,9 @@ struct tlog_proof {
 
 /*
  * Is `leaf` (v1: canonicalizedBody; v2: the entry rebuilt from the bundle) in the log?
- * v1 rules (checkpoint_is_rekor_v1): index, size and root of the proof; the root must be the checkpoint's, and the size.
- * v2 rules: `host` is the log's; index is `entry_index`; size and root are the checkpoint's.
- * ret_v2 (may be NULL) tells which. Errors: NO_LOG_ENTRY, BAD_SIGNATURE, WRONG_KEY, MALFORMED.
+ * v1 rules (checkpoint_is_rekor_v1): index, size and root of the proof; the root must be the checkpoint's, and the
+ * size. v2 rules: `host` is the log's; index is `entry_index`; size and root are the checkpoint's. ret_v2 (may be NULL)
+ * tells which. Errors: NO_LOG_ENTRY, BAD_SIGNATURE, WRONG_KEY, MALFORMED.
  */
 bool tlog_verify_inclusion(const struct tlog_proof *proof, uint64_t entry_index, struct span leaf, const char *host,
                            const struct pubkey *key, bool *ret_v2, struct error *err) MUST_CHECK;

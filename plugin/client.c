@@ -30,8 +30,8 @@ enum {
 };
 
 /*
- * Where a test build keeps its programs. Compiled into the tests' static twin of the hook only; the shared object and the
- * programs have the configured path alone.
+ * Where a test build keeps its programs. Compiled into the tests' static twin of the hook only; the shared object and
+ * the programs have the configured path alone.
  */
 #ifdef PG_TEST_LIBEXECDIR
 #define LIBEXEC_DEFAULT PG_TEST_LIBEXECDIR
@@ -47,8 +47,8 @@ static int connect_resident(const struct client_options *options)
     socklen_t len = sizeof(peer);
     int printed, fd;
 
-    printed = snprintf(address.sun_path, sizeof(address.sun_path), "%s%s/engine.sock", options->root ? options->root : "",
-                       PG_RUNDIR);
+    printed = snprintf(address.sun_path, sizeof(address.sun_path), "%s%s/engine.sock",
+                       options->root ? options->root : "", PG_RUNDIR);
     if (printed < 0 || (size_t)printed >= sizeof(address.sun_path))
         return -1;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -127,12 +127,13 @@ static bool ask_own(const struct client_options *options, struct span message, i
     (void)close(TAKE_FD(ours));
     status = child_finish(&child, done || err->reason == REASON_UNAVAILABLE ? EXIT_GRACE_MS : 0);
     if (!done && err->reason == REASON_UNAVAILABLE)
-        return error_set(err, REASON_UNAVAILABLE, "the engine %s without an answer", child_fate(status, fate, sizeof(fate)));
+        return error_set(err, REASON_UNAVAILABLE, "the engine %s without an answer",
+                         child_fate(status, fate, sizeof(fate)));
     return done || error_wrap(err, "engine");
 }
 
-static bool ask(const struct client_options *options, const struct request *request, struct span message, int64_t deadline,
-                struct response *ret, struct error *err)
+static bool ask(const struct client_options *options, const struct request *request, struct span message,
+                int64_t deadline, struct response *ret, struct error *err)
 {
     CLEANUP(fd_closep) int resident = -1;
 
@@ -141,7 +142,8 @@ static bool ask(const struct client_options *options, const struct request *requ
     if (resident >= 0) {
         if (exchange(resident, message, deadline, ret, err))
             return true;
-        /* Died, or could not be started by its socket: an engine of our own decides. Any other failure is the answer. */
+        /* Died, or could not be started by its socket: an engine of our own decides. Any other failure is the answer.
+         */
         if (err->reason != REASON_UNAVAILABLE || deadline_left_ms(deadline) == 0)
             return error_wrap(err, "resident engine");
     }

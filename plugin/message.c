@@ -107,7 +107,8 @@ void response_deny(struct response *ret, enum reason reason, const char *text)
     struct response deny = {0};
 
     deny.reason = reason_allows(reason) ? REASON_INTERNAL : reason;
-    deny.message = mem_strdup(text_clean(span_str(text), line, sizeof(line))); /* NULL: readers show the reason's name */
+    deny.message =
+        mem_strdup(text_clean(span_str(text), line, sizeof(line))); /* NULL: readers show the reason's name */
     response_done(ret);
     *ret = deny;
 }
@@ -161,8 +162,8 @@ static bool read_text(void *object, const struct text_field *fields, size_t coun
     if (*place)
         return error_set(err, REASON_MALFORMED, "message: record %u comes twice", tag);
     if (bytes.len > fields[index].max)
-        return error_set(err, REASON_LIMIT, "message: record %u has %zu bytes, at most %zu are permitted", tag, bytes.len,
-                         fields[index].max);
+        return error_set(err, REASON_LIMIT, "message: record %u has %zu bytes, at most %zu are permitted", tag,
+                         bytes.len, fields[index].max);
     *place = wire_str(bytes);
     if (!*place)
         return error_set(err, REASON_MALFORMED, "message: record %u is no text", tag);

@@ -23,11 +23,12 @@ enum message_type {
 enum operation { OPERATION_PULL = 1, OPERATION_CREATE = 2 };
 
 enum request_flags {
-    REQUEST_REPORT = 1 << 0,   /* response.report wanted */
-    REQUEST_EVIDENCE = 1 << 1, /* response.evidence wanted: the decision as an evidence file (plugin/replay) */
-    REQUEST_NO_CACHE = 1 << 2, /* decide anew */
+    REQUEST_REPORT = 1 << 0,     /* response.report wanted */
+    REQUEST_EVIDENCE = 1 << 1,   /* response.evidence wanted: the decision as an evidence file (plugin/replay) */
+    REQUEST_NO_CACHE = 1 << 2,   /* decide anew */
     REQUEST_NO_NETWORK = 1 << 3, /* cache and stored endorsements only (start gates) */
-    REQUEST_INSECURE = 1 << 4, /* --allow-insecure-registry: plain HTTP or unverified TLS for this registry; command line only */
+    REQUEST_INSECURE =
+        1 << 4, /* --allow-insecure-registry: plain HTTP or unverified TLS for this registry; command line only */
     REQUEST_COLLECT = 1 << 5,  /* fetch everything findable and return it as evidence; the verdict is deny */
     REQUEST_NO_RECORD = 1 << 6 /* no journal, audit or metrics: `pullguard verify`, `explain` */
 };
@@ -36,13 +37,15 @@ struct request {
     char *reference;   /* as written by the user or the runtime */
     char *digest;      /* "sha256:..."; NULL = resolve the tag (command line only) */
     char *media_type;  /* of the manifest; may be NULL */
-    char *descriptor;  /* the OCI descriptor as JSON, unparsed: must agree with digest, and gives media_type; may be NULL */
+    char *descriptor; /* the OCI descriptor as JSON, unparsed: must agree with digest, and gives media_type; may be NULL
+                       */
     char *runtime;     /* "containerd", "crio", "podman", "crun", "nri", "cli" */
     enum operation operation;
     uint32_t flags;
     uint32_t deadline_ms; /* from receipt; 0 = the settings' */
     char *username, *password, *identity_token; /* of this one pull; may be NULL */
-    char *policy;      /* ad-hoc policy documents (JSON) instead of policy.d: accepted by an engine started for this request only */
+    char *policy; /* ad-hoc policy documents (JSON) instead of policy.d: accepted by an engine started for this request
+                     only */
     char *trust_root;  /* with policy: the trusted_root.json named "adhoc" */
     char *bundle;      /* OPERATION_CREATE: the OCI bundle's directory; reference may then be NULL */
     char *container_id;

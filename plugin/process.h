@@ -29,8 +29,8 @@ bool child_spawn(const char *path, char *const argv[], int socket, struct child 
 void child_adopt(struct child *child, pid_t pid);
 
 /*
- * Waits up to grace_ms for its end, then kills it, and reaps it. Zeroes *child. Returns the wait status as waitpid gives
- * it, or -1 when somebody else in the host process reaped it first.
+ * Waits up to grace_ms for its end, then kills it, and reaps it. Zeroes *child. Returns the wait status as waitpid
+ * gives it, or -1 when somebody else in the host process reaped it first.
  */
 int child_finish(struct child *child, int grace_ms);
 /* child_finish with no grace, for CLEANUP. */

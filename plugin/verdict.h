@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The verdict is a type of its own, whose zero is deny (design rule 1). Only judge.c makes an allow, in its last line;
- * verdict_from_wire() carries one that a judge made across a process boundary and is called in message.c and cache.c only.
- * A lint test holds both.
+ * verdict_from_wire() carries one that a judge made across a process boundary and is called in message.c and cache.c
+ * only. A lint test holds both.
  */
 #ifndef PG_PLUGIN_VERDICT_H
 #define PG_PLUGIN_VERDICT_H

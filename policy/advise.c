@@ -12,8 +12,8 @@ static bool is_name_byte(uint8_t c)
 
 static void skip_space(struct span *rest)
 {
-    while (rest->len > 0 && (rest->ptr[0] == ' ' || rest->ptr[0] == '\t' || rest->ptr[0] == '\n' || rest->ptr[0] == '\r' ||
-                             rest->ptr[0] == ','))
+    while (rest->len > 0 && (rest->ptr[0] == ' ' || rest->ptr[0] == '\t' || rest->ptr[0] == '\n' ||
+                             rest->ptr[0] == '\r' || rest->ptr[0] == ','))
         *rest = span_cut(*rest, 1, SIZE_MAX);
 }
 

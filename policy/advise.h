@@ -9,8 +9,8 @@
 #include "base/span.h"
 
 /*
- * Appends "{path: predicate.builder.id, equals: "X"}, ..." for the first few plain comparisons found in the text; nothing
- * when there is something in a CUE text that has no such form.
+ * Appends "{path: predicate.builder.id, equals: "X"}, ..." for the first few plain comparisons found in the text;
+ * nothing when there is something in a CUE text that has no such form.
  */
 void advise_conditions(struct span text, bool rego, struct buf *out);
 

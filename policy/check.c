@@ -124,7 +124,8 @@ static bool check_key(const struct decide *decide, const struct requirement *req
     }
     wanted_keys(decide, authority, wanted, sizeof(wanted));
     return outcome_fail(ret, PROGRESS_SIGNER, REASON_WRONG_KEY, "%s by %s, wanted %s",
-                        requirement->rule != NULL ? "attested" : "signed", signer_text(claim, signer, sizeof(signer)), wanted);
+                        requirement->rule != NULL ? "attested" : "signed", signer_text(claim, signer, sizeof(signer)),
+                        wanted);
 }
 
 static bool check_revoked(const struct decide *decide, const struct claim *claim, struct outcome *ret)
@@ -136,10 +137,12 @@ static bool check_revoked(const struct decide *decide, const struct claim *claim
         return table_find(&decide->set->revoked_keys, span_str(claim->key_fingerprint)) == SIZE_MAX ||
                outcome_fail(ret, PROGRESS_REVOKED, REASON_REVOKED, "the signing key %.12s... is revoked",
                             claim->key_fingerprint);
-    if (certificate == NULL || (table_find(&decide->set->revoked_certificates, span_str(certificate->serial)) == SIZE_MAX &&
-                                table_find(&decide->set->revoked_certificates, span_str(certificate->fingerprint)) == SIZE_MAX))
+    if (certificate == NULL ||
+        (table_find(&decide->set->revoked_certificates, span_str(certificate->serial)) == SIZE_MAX &&
+         table_find(&decide->set->revoked_certificates, span_str(certificate->fingerprint)) == SIZE_MAX))
         return true;
-    return outcome_fail(ret, PROGRESS_REVOKED, REASON_REVOKED, "the signing certificate with serial number %s is revoked",
+    return outcome_fail(ret, PROGRESS_REVOKED, REASON_REVOKED,
+                        "the signing certificate with serial number %s is revoked",
                         text_clean(span_str(certificate->serial), clean, sizeof(clean)));
 }
 
@@ -162,7 +165,8 @@ static bool check_annotation(const struct requirement *requirement, const struct
         text_clean(annotation->value, found, sizeof(found));
         if (!annotation->is_string)
             return outcome_fail(ret, PROGRESS_ANNOTATIONS, REASON_ANNOTATION_MISMATCH,
-                                "signature by %s carries annotation %s that is not text, wanted \"%s\"", signer, key, value);
+                                "signature by %s carries annotation %s that is not text, wanted \"%s\"", signer, key,
+                                value);
         return outcome_fail(ret, PROGRESS_ANNOTATIONS, REASON_ANNOTATION_MISMATCH,
                             "signature by %s carries annotation %s=\"%s\", wanted \"%s\"", signer, key, found, value);
     }

@@ -21,8 +21,8 @@ static const struct claim_chain *find_chain(const struct decide *decide, const s
 }
 
 /*
- * The chain must hold at every time that counts for this authority, whichever of its roots proves it; without any such time
- * the verifier used the clock.
+ * The chain must hold at every time that counts for this authority, whichever of its roots proves it; without any such
+ * time the verifier used the clock.
  */
 static bool chain_holds(const struct decide *decide, const struct authority *authority, const struct claim *claim,
                         const struct claim_chain *chain)
@@ -56,8 +56,8 @@ static bool check_chain(const struct decide *decide, const struct authority *aut
                             text_clean(span_str(problem), clean, sizeof(clean)));
     if (!authority->ignore_sct && !chain->sct_verified)
         return outcome_fail(ret, PROGRESS_CHAIN, REASON_UNTRUSTED_CHAIN,
-                            "the certificate of %s has no valid certificate timestamp (SCT) of trust root \"%s\"", signer,
-                            root);
+                            "the certificate of %s has no valid certificate timestamp (SCT) of trust root \"%s\"",
+                            signer, root);
     return true;
 }
 
@@ -104,7 +104,8 @@ static void wanted_identity(const struct authority *authority, char *dst, size_t
     const char *tail = authority->identity_count > 1 ? " or another identity" : "";
     char subject[120], issuer[120];
 
-    text_clean(span_str(first->subject.text != NULL ? first->subject.text : first->host.text), subject, sizeof(subject));
+    text_clean(span_str(first->subject.text != NULL ? first->subject.text : first->host.text), subject,
+               sizeof(subject));
     text_clean(span_str(first->issuer.text), issuer, sizeof(issuer));
     if (first->issuer.text == NULL) {
         (void)snprintf(dst, dst_size, "subject \"%s\"", subject);
@@ -121,17 +122,17 @@ bool check_certificate(const struct decide *decide, const struct requirement *re
     char signer[240], wanted[400], issuer[120];
 
     if (claim->signer != SIGNER_CERTIFICATE || claim->certificate == NULL)
-        return outcome_fail(ret, PROGRESS_SIGNER, REASON_WRONG_IDENTITY,
-                            "%s by %s, wanted a certificate's identity (keyless)",
-                            requirement->rule != NULL ? "attested" : "signed", signer_text(claim, signer, sizeof(signer)));
+        return outcome_fail(
+            ret, PROGRESS_SIGNER, REASON_WRONG_IDENTITY, "%s by %s, wanted a certificate's identity (keyless)",
+            requirement->rule != NULL ? "attested" : "signed", signer_text(claim, signer, sizeof(signer)));
     if (!check_chain(decide, authority, claim, ret))
         return false;
     for (size_t i = 0; i < authority->identity_count; i++) {
         const struct identity *identity = &authority->identities[i];
 
         /* Certificates of one's own authority name no issuer: an expression meets an empty text there, as in cosign. */
-        if (matches(&identity->issuer, claim->certificate->issuer != NULL ? claim->certificate->issuer : "") && subject_matches(&identity->subject, claim) &&
-            subject_matches(&identity->host, claim) &&
+        if (matches(&identity->issuer, claim->certificate->issuer != NULL ? claim->certificate->issuer : "") &&
+            subject_matches(&identity->subject, claim) && subject_matches(&identity->host, claim) &&
             workflow_matches(identity, claim->certificate)) {
             ret->entry = i;
             return true;
@@ -140,6 +141,6 @@ bool check_certificate(const struct decide *decide, const struct requirement *re
     wanted_identity(authority, wanted, sizeof(wanted));
     text_clean(span_str(claim->certificate->issuer), issuer, sizeof(issuer));
     return outcome_fail(ret, PROGRESS_IDENTITY, REASON_WRONG_IDENTITY, "%s by %s from issuer \"%s\", wanted %s",
-                        requirement->rule != NULL ? "attested" : "signed", signer_text(claim, signer, sizeof(signer)), issuer,
-                        wanted);
+                        requirement->rule != NULL ? "attested" : "signed", signer_text(claim, signer, sizeof(signer)),
+                        issuer, wanted);
 }

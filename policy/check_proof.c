@@ -85,7 +85,8 @@ static bool check_age(const struct decide *decide, const struct authority *autho
     if (!authority->has_max_age)
         return true;
     if (!has_time)
-        return outcome_fail(ret, PROGRESS_TIME, REASON_NO_TIMESTAMP, "maxAge is set and no trusted time proves the age");
+        return outcome_fail(ret, PROGRESS_TIME, REASON_NO_TIMESTAMP,
+                            "maxAge is set and no trusted time proves the age");
     if (time > decide->now + CLOCK_SKEW_SECONDS)
         return outcome_fail(ret, PROGRESS_TIME, REASON_EXPIRED, "signed at %s, which is in the future",
                             time_format(time, when));

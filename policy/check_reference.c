@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Legacy payloads sign a name ("critical.identity.docker-reference"): with cosign a repository, with containers' tools a
- * repository and tag. Bundles sign none. Here that name meets the image's.
+ * Legacy payloads sign a name ("critical.identity.docker-reference"): with cosign a repository, with containers' tools
+ * a repository and tag. Bundles sign none. Here that name meets the image's.
  */
 #include <string.h>
 
@@ -95,7 +95,8 @@ static bool reference_matches(const struct decide *decide, const struct authorit
     struct asked asked = {.name = decide->own_repository, .tag = decide->image->tag, .digest = decide->claims->image};
 
     /* A runtime always knows the digest; it was asked for only when it was written, or when there is nothing else. */
-    asked.by_digest = asked.tag == NULL || (decide->image->written != NULL && strchr(decide->image->written, '@') != NULL);
+    asked.by_digest =
+        asked.tag == NULL || (decide->image->written != NULL && strchr(decide->image->written, '@') != NULL);
     switch (authority->reference) {
     case REFERENCE_ANY:
         return true;
@@ -103,8 +104,9 @@ static bool reference_matches(const struct decide *decide, const struct authorit
     case REFERENCE_MATCH_REPOSITORY:
         return same_name(ref, asked.name);
     case REFERENCE_EXACT:
-        return same_name(ref, asked.name) && ((asked.tag != NULL && has_tag(ref) && strcmp(ref->tag, asked.tag) == 0) ||
-                                              (ref->digest.alg != DIGEST_NONE && digest_eq(&ref->digest, &asked.digest)));
+        return same_name(ref, asked.name) &&
+               ((asked.tag != NULL && has_tag(ref) && strcmp(ref->tag, asked.tag) == 0) ||
+                (ref->digest.alg != DIGEST_NONE && digest_eq(&ref->digest, &asked.digest)));
     case REFERENCE_MATCH_EXACT:
         return match_exact(ref, &asked);
     case REFERENCE_MATCH_REPO_DIGEST_OR_EXACT:
@@ -123,14 +125,15 @@ static bool reference_matches(const struct decide *decide, const struct authorit
 static char *wanted_text(const struct decide *decide, const struct authority *authority)
 {
     const char *tag = decide->image->tag;
-    bool with_tag = authority->reference != REFERENCE_REPOSITORY && authority->reference != REFERENCE_MATCH_REPOSITORY &&
-                    tag != NULL;
+    bool with_tag = authority->reference != REFERENCE_REPOSITORY &&
+                    authority->reference != REFERENCE_MATCH_REPOSITORY && tag != NULL;
 
     if (authority->reference == REFERENCE_EXACT_REFERENCE || authority->reference == REFERENCE_EXACT_REPOSITORY)
         return mem_strdup(authority->reference_name);
     if (authority->reference == REFERENCE_REMAP && prefix_matches(authority->reference_name, decide->own_repository))
         return mem_printf("%s%s%s%s", authority->reference_signed,
-                          decide->own_repository + strlen(authority->reference_name), with_tag ? ":" : "", with_tag ? tag : "");
+                          decide->own_repository + strlen(authority->reference_name), with_tag ? ":" : "",
+                          with_tag ? tag : "");
     return mem_printf("%s%s%s", decide->own_repository, with_tag ? ":" : "", with_tag ? tag : "");
 }
 
@@ -150,7 +153,8 @@ bool check_reference(const struct decide *decide, const struct requirement *requ
         return true;
     wanted = wanted_text(decide, authority);
     if (claim->docker_reference == NULL)
-        return outcome_fail(ret, PROGRESS_REFERENCE, REASON_IDENTITY_MISMATCH, "the signature names no image, wanted %s",
+        return outcome_fail(ret, PROGRESS_REFERENCE, REASON_IDENTITY_MISMATCH,
+                            "the signature names no image, wanted %s",
                             wanted != NULL ? wanted : decide->own_repository);
     return outcome_fail(ret, PROGRESS_REFERENCE, REASON_IDENTITY_MISMATCH, "the signature is for \"%s\", wanted %s",
                         text_clean(span_str(claim->docker_reference), clean, sizeof(clean)),

@@ -11,14 +11,15 @@
  *   before TIME, after TIME                        RFC 3339 texts
  *   count N or {atLeast: N, atMost: N}             how many elements or members
  *   exists: true, or exists: false                 the only operator that holds for what is absent
- *   any [..], all [..], none [..]                  conditions on each element of a list; paths start at the element, and a
- *                                                  condition without a path is about the element itself
- *   anyOf [[..], ..], noneOf [[..], ..]            (without path) lists of conditions: one of them, none of them
- *   maxAge: 30d                                    (without path) age of the attestation by trusted time only
+ *   any [..], all [..], none [..]                  conditions on each element of a list; paths start at the element,
+ * and a condition without a path is about the element itself anyOf [[..], ..], noneOf [[..], ..]            (without
+ * path) lists of conditions: one of them, none of them maxAge: 30d                                    (without path)
+ * age of the attestation by trusted time only
  *
- * A condition holds, fails, or is undecided: where a path is absent, a value is of another type, or something is too large.
- * Undecided never counts as holding, and neither `none` nor `noneOf` turns it into holding (policy.md trap 9). `absent:
- * fails` makes absence a plain failure, `absent: holds` a success. `all` and `none` hold for a list without elements.
+ * A condition holds, fails, or is undecided: where a path is absent, a value is of another type, or something is too
+ * large. Undecided never counts as holding, and neither `none` nor `noneOf` turns it into holding (policy.md trap 9).
+ * `absent: fails` makes absence a plain failure, `absent: holds` a success. `all` and `none` hold for a list without
+ * elements.
  */
 #ifndef PG_POLICY_CONDITION_H
 #define PG_POLICY_CONDITION_H
@@ -40,7 +41,8 @@ struct condition_input {
     int64_t time;
 };
 
-bool condition_load(struct load *load, const struct path *path, const struct node *list, struct condition **ret) MUST_CHECK;
+bool condition_load(struct load *load, const struct path *path, const struct node *list,
+                    struct condition **ret) MUST_CHECK;
 void condition_free(struct condition *conditions);
 void condition_freep(struct condition **conditions);
 /* Do all hold? On false, why says which does not, with what was wanted and found. */

@@ -14,8 +14,9 @@
 enum truth { FAILS, HOLDS, UNDECIDED };
 
 /*
- * Work one evaluation may do, about one unit per byte looked at: some ten passes over the largest attestation. A policy's
- * conditions visit each part of a document once each, so only hundreds of conditions on a huge document come near.
+ * Work one evaluation may do, about one unit per byte looked at: some ten passes over the largest attestation. A
+ * policy's conditions visit each part of a document once each, so only hundreds of conditions on a huge document come
+ * near.
  */
 static const uint64_t work_max = 2000u * 1000u * 1000u;
 
@@ -135,7 +136,8 @@ static enum truth eval_count(const struct node *node, const struct condition_tes
 
 static enum truth eval_list(struct eval *eval, const struct condition *conditions, const struct node *from);
 
-/* any, all, none over the elements of a list. One undecided element decides nothing, unless another settles the matter. */
+/* any, all, none over the elements of a list. One undecided element decides nothing, unless another settles the matter.
+ */
 static enum truth eval_elements(struct eval *eval, const struct node *list, const struct condition_test *test)
 {
     enum truth settles = test->op == CONDITION_ALL ? FAILS : HOLDS; /* one such element is the answer */
@@ -251,9 +253,9 @@ static enum truth note_value(struct eval *eval, const struct condition *conditio
         (void)snprintf(found, sizeof(found), "a %s of %u", node_kind_name(node->kind), node->count);
     else
         text_clean(node->text, found, sizeof(found));
-    return note(eval, truth, "%.100s: wanted %s %s%s%s, found %s \"%s\"", path_shown(condition), condition_op_name(test->op),
-                wanted, test->value_count > 1 ? ", ..." : "", truth == UNDECIDED ? " (same type)" : "",
-                node_kind_name(node->kind), found);
+    return note(eval, truth, "%.100s: wanted %s %s%s%s, found %s \"%s\"", path_shown(condition),
+                condition_op_name(test->op), wanted, test->value_count > 1 ? ", ..." : "",
+                truth == UNDECIDED ? " (same type)" : "", node_kind_name(node->kind), found);
 }
 
 static enum truth eval_test(struct eval *eval, const struct condition *condition, const struct condition_test *test,

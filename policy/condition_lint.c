@@ -16,7 +16,8 @@ struct check {
     const struct condition_lint *lint;
 };
 
-PRINTF_LIKE(3, 4) static bool warn(const struct check *check, const struct condition *condition, const char *format, ...)
+PRINTF_LIKE(3, 4)
+static bool warn(const struct check *check, const struct condition *condition, const char *format, ...)
 {
     char text[WARNING_BYTES];
     va_list args;
@@ -56,8 +57,8 @@ static const char *nearest(const struct check *check, const char *place, const c
 }
 
 /*
- * Follows the condition's path from `place` (extended in place). ret_row: where it ends, NULL when that is not known; in
- * that case what lies below is not checked either.
+ * Follows the condition's path from `place` (extended in place). ret_row: where it ends, NULL when that is not known;
+ * in that case what lies below is not checked either.
  */
 static bool follow(const struct check *check, const struct condition *condition, char place[PLACE_BYTES],
                    const struct schema_row **ret_row)
@@ -69,8 +70,9 @@ static bool follow(const struct check *check, const struct condition *condition,
     for (size_t i = 0; i < condition->step_count; i++) {
         const struct path_step *step = &condition->steps[i];
         size_t len = strlen(place);
-        int written = step->name != NULL ? snprintf(place + len, PLACE_BYTES - len, "%s%s", len > 0 ? "." : "", step->name)
-                                         : snprintf(place + len, PLACE_BYTES - len, "[]");
+        int written = step->name != NULL
+                          ? snprintf(place + len, PLACE_BYTES - len, "%s%s", len > 0 ? "." : "", step->name)
+                          : snprintf(place + len, PLACE_BYTES - len, "[]");
 
         if (written < 0 || (size_t)written >= PLACE_BYTES - len)
             return true;
@@ -87,7 +89,8 @@ static bool follow(const struct check *check, const struct condition *condition,
                 return warn(check, condition, "\"%s\" is no list", place);
             text_clean(span_str(step->name), name, sizeof(name));
             if (row->kind == SCHEMA_LIST)
-                return warn(check, condition, "\"%s\" is a list: \"%s\" is not in it; use any, all or none", place, name);
+                return warn(check, condition, "\"%s\" is a list: \"%s\" is not in it; use any, all or none", place,
+                            name);
             near = row->kind == SCHEMA_MAP ? nearest(check, place, step->name) : NULL;
             return warn(check, condition, "this predicate has no \"%s\" in \"%s\"%s%s%s", name, place,
                         near != NULL ? "; did you mean \"" : "", near != NULL ? near : "", near != NULL ? "\"?" : "");
@@ -100,9 +103,10 @@ static bool follow(const struct check *check, const struct condition *condition,
 
 static const char *kind_name(enum schema_kind kind)
 {
-    static const char *const names[] = {[SCHEMA_TEXT] = "text", [SCHEMA_TIME] = "a time", [SCHEMA_NUMBER] = "a number",
-                                        [SCHEMA_BOOL] = "true or false", [SCHEMA_LIST] = "a list", [SCHEMA_MAP] = "a map",
-                                        [SCHEMA_OPEN] = "anything"};
+    static const char *const names[] = {
+        [SCHEMA_TEXT] = "text",          [SCHEMA_TIME] = "a time", [SCHEMA_NUMBER] = "a number",
+        [SCHEMA_BOOL] = "true or false", [SCHEMA_LIST] = "a list", [SCHEMA_MAP] = "a map",
+        [SCHEMA_OPEN] = "anything"};
 
     return names[kind];
 }
@@ -194,7 +198,8 @@ static bool check_list(const struct check *check, const struct condition *condit
     return true;
 }
 
-bool condition_check_types(const struct condition *conditions, const char *predicate_type, const struct condition_lint *lint)
+bool condition_check_types(const struct condition *conditions, const char *predicate_type,
+                           const struct condition_lint *lint)
 {
     struct check check = {.lint = lint};
 

@@ -77,7 +77,8 @@ static bool add_value(struct load *load, const struct path *path, const struct n
     return true;
 }
 
-static bool load_values(struct load *load, const struct path *path, const struct node *node, struct condition_test *test)
+static bool load_values(struct load *load, const struct path *path, const struct node *node,
+                        struct condition_test *test)
 {
     struct path element = {.up = path};
 
@@ -102,7 +103,8 @@ static bool load_text(struct load *load, const struct path *path, const struct n
     return add_value(load, path, node, test);
 }
 
-static bool load_number(struct load *load, const struct path *path, const struct node *node, struct condition_test *test)
+static bool load_number(struct load *load, const struct path *path, const struct node *node,
+                        struct condition_test *test)
 {
     if (node->kind != NODE_NUMBER)
         return load_fail(load, path, node, "wanted a number%s", node->kind == NODE_STRING ? " (without quotes)" : "");
@@ -116,7 +118,8 @@ static bool load_time(struct load *load, const struct path *path, const struct n
     return add_value(load, path, node, test);
 }
 
-static bool load_bound(struct load *load, const struct path *up, const char *name, const struct node *node, uint64_t *ret)
+static bool load_bound(struct load *load, const struct path *up, const char *name, const struct node *node,
+                       uint64_t *ret)
 {
     struct path path = {.up = up, .name = name};
 
@@ -146,12 +149,14 @@ static bool load_count(struct load *load, const struct path *path, const struct 
            load_bound(load, path, "atMost", fields[1], &test->at_most);
 }
 
-static bool load_exists(struct load *load, const struct path *path, const struct node *node, struct condition_test *test)
+static bool load_exists(struct load *load, const struct path *path, const struct node *node,
+                        struct condition_test *test)
 {
     return node_bool(node, &test->wanted) || load_fail(load, path, node, "wanted true or false");
 }
 
-static bool load_max_age(struct load *load, const struct path *path, const struct node *node, struct condition_test *test)
+static bool load_max_age(struct load *load, const struct path *path, const struct node *node,
+                         struct condition_test *test)
 {
     if (node->kind != NODE_STRING || !duration_parse(node->text, &test->time) || test->time <= 0)
         return load_fail(load, path, node, "wanted a duration such as 30d, 12h or 1h30m");
@@ -189,8 +194,8 @@ static bool load_alternatives(struct load *load, const struct path *path, const 
     return true;
 }
 
-static bool load_test(struct load *load, const struct path *up, const struct node *node, enum condition_op op, int depth,
-                      struct condition *condition)
+static bool load_test(struct load *load, const struct path *up, const struct node *node, enum condition_op op,
+                      int depth, struct condition *condition)
 {
     struct path path = {.up = up, .name = op_names[op]};
     struct condition_test *test;
@@ -253,8 +258,8 @@ static bool check_first_step(struct load *load, const struct path *path, const s
                      text_clean(node->text, shown, sizeof(shown)));
 }
 
-static bool load_path(struct load *load, const struct path *up, const struct node *at, const struct node *node, int depth,
-                      struct condition *condition)
+static bool load_path(struct load *load, const struct path *up, const struct node *at, const struct node *node,
+                      int depth, struct condition *condition)
 {
     struct path path = {.up = up, .name = "path"};
     bool whole = false;
@@ -265,16 +270,18 @@ static bool load_path(struct load *load, const struct path *up, const struct nod
         if (op != CONDITION_MAX_AGE && op != CONDITION_ANY_OF && op != CONDITION_NONE_OF)
             continue;
         if (node != NULL && op == CONDITION_MAX_AGE)
-            return load_fail(load, &path, node,
-                             "age is measured by trusted time only, not by a time that the attestation states about itself: "
-                             "maxAge takes no path (before and after compare such a time with a fixed one)");
+            return load_fail(
+                load, &path, node,
+                "age is measured by trusted time only, not by a time that the attestation states about itself: "
+                "maxAge takes no path (before and after compare such a time with a fixed one)");
         if (node != NULL)
             return load_fail(load, &path, node, "%s takes no path; its conditions have their own", op_names[op]);
         whole = true;
     }
     if (node != NULL)
-        return condition_path_parse(node->text, condition, load->err) ? depth > 0 || check_first_step(load, &path, node, condition)
-                                                                      : load_fail_error(load, &path, node);
+        return condition_path_parse(node->text, condition, load->err)
+                   ? depth > 0 || check_first_step(load, &path, node, condition)
+                   : load_fail_error(load, &path, node);
     if (depth == 0 && !whole)
         return load_fail(load, &path, at, "is missing: where to look, such as \"predicate.builder.id\"");
     condition->path = mem_strdup("");

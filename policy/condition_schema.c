@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SLSA provenance v1 and v0.2, SPDX 2.3, CycloneDX 1.6, cosign's vulnerability scan and generic predicate, OpenVEX 0.2.0.
- * Members that a specification leaves to the producer are OPEN; maps that may grow in a later version are OPEN as well,
- * below the members listed here.
+ * SLSA provenance v1 and v0.2, SPDX 2.3, CycloneDX 1.6, cosign's vulnerability scan and generic predicate, OpenVEX
+ * 0.2.0. Members that a specification leaves to the producer are OPEN; maps that may grow in a later version are OPEN
+ * as well, below the members listed here.
  */
 #include "policy/condition_schema.h"
 

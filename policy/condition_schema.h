@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the standard predicates look like, as far as conditions on them can be checked before there is an attestation. */
+/* What the standard predicates look like, as far as conditions on them can be checked before there is an attestation.
+ */
 #ifndef PG_POLICY_CONDITION_SCHEMA_H
 #define PG_POLICY_CONDITION_SCHEMA_H
 

@@ -33,8 +33,8 @@ PRINTF_LIKE(2, 3) static void write_line(char dst[MESSAGE_BYTES], const char *fo
 }
 
 /* Takes `message` into the decision unless one is there: the first that failed decides what is said. */
-static bool say(struct decide *decide, struct policy_decision *decision, enum reason reason, const struct policy *policy,
-                const struct authority *authority, const char *message)
+static bool say(struct decide *decide, struct policy_decision *decision, enum reason reason,
+                const struct policy *policy, const struct authority *authority, const char *message)
 {
     decision->reason = reason;
     mem_free(decision->policy);
@@ -99,7 +99,8 @@ static bool count_authorities(const struct decide *decide, const struct policy *
         if (signers_has_entry(passed, required[i]))
             continue;
         best->authority = &policy->authorities[required[i]];
-        (void)outcome_fail(&best->outcome, PROGRESS_THRESHOLD, REASON_THRESHOLD, "not satisfied, and the policy requires it");
+        (void)outcome_fail(&best->outcome, PROGRESS_THRESHOLD, REASON_THRESHOLD,
+                           "not satisfied, and the policy requires it");
         return true;
     }
     (void)outcome_fail(&best->outcome, PROGRESS_THRESHOLD, REASON_THRESHOLD,
@@ -213,7 +214,8 @@ static bool take_success(struct decide *decide, const struct policy *policy, str
     char text[MESSAGE_BYTES], policy_name[100], authority_name[100];
 
     tally->passed_static += result->is_static;
-    if (tally->failed || tally->warned > 0 || (decision->message != NULL && (decision->key_id != NULL || result->is_static)))
+    if (tally->failed || tally->warned > 0 ||
+        (decision->message != NULL && (decision->key_id != NULL || result->is_static)))
         return true;
     text_clean(span_str(policy->name), policy_name, sizeof(policy_name));
     text_clean(span_str(result->authority->name), authority_name, sizeof(authority_name));
@@ -264,7 +266,8 @@ static bool decide_no_match(struct decide *decide, enum no_match no_match, struc
                    decide->image->tag != NULL ? decide->image->tag : "", hint);
     decision->satisfied = no_match != NO_MATCH_DENY;
     decision->warned = no_match == NO_MATCH_WARN;
-    return say(decide, decision, no_match == NO_MATCH_DENY ? REASON_NO_MATCH : REASON_NO_MATCH_ALLOWED, NULL, NULL, text);
+    return say(decide, decision, no_match == NO_MATCH_DENY ? REASON_NO_MATCH : REASON_NO_MATCH_ALLOWED, NULL, NULL,
+               text);
 }
 
 static bool conclude(const struct tally *tally, struct policy_decision *decision)

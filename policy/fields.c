@@ -97,7 +97,8 @@ static const char *kind_found(enum node_kind kind)
     return "something else";
 }
 
-static bool kind_fail(struct load *load, const struct path *path, const struct node *node, const struct field_rule *rule)
+static bool kind_fail(struct load *load, const struct path *path, const struct node *node,
+                      const struct field_rule *rule)
 {
     const char *wanted = kind_wanted(rule->kind);
 
@@ -130,18 +131,31 @@ static const char *misplaced(struct span name)
     static const struct {
         const char *name, *where;
     } known[] = {
-        {"images", "spec"}, {"authorities", "spec"}, {"mode", "spec"}, {"glob", "spec.images[]"},
-        {"key", "spec.authorities[]"}, {"keyless", "spec.authorities[]"}, {"static", "spec.authorities[]"},
-        {"annotations", "spec.authorities[], beside \"key\""}, {"source", "spec.authorities[], beside \"key\""},
-        {"ctlog", "spec.authorities[], beside \"key\""}, {"rfc3161timestamp", "spec.authorities[], beside \"key\""},
-        {"attestations", "spec.authorities[], beside \"key\""}, {"signatureFormat", "spec.authorities[], beside \"key\""},
-        {"identities", "spec.authorities[].keyless"}, {"insecureIgnoreSCT", "spec.authorities[].keyless"},
-        {"hashAlgorithm", "spec.authorities[].key"}, {"data", "spec.authorities[].key"},
-        {"issuer", "spec.authorities[].keyless.identities[]"}, {"subject", "spec.authorities[].keyless.identities[]"},
+        {"images", "spec"},
+        {"authorities", "spec"},
+        {"mode", "spec"},
+        {"glob", "spec.images[]"},
+        {"key", "spec.authorities[]"},
+        {"keyless", "spec.authorities[]"},
+        {"static", "spec.authorities[]"},
+        {"annotations", "spec.authorities[], beside \"key\""},
+        {"source", "spec.authorities[], beside \"key\""},
+        {"ctlog", "spec.authorities[], beside \"key\""},
+        {"rfc3161timestamp", "spec.authorities[], beside \"key\""},
+        {"attestations", "spec.authorities[], beside \"key\""},
+        {"signatureFormat", "spec.authorities[], beside \"key\""},
+        {"identities", "spec.authorities[].keyless"},
+        {"insecureIgnoreSCT", "spec.authorities[].keyless"},
+        {"hashAlgorithm", "spec.authorities[].key"},
+        {"data", "spec.authorities[].key"},
+        {"issuer", "spec.authorities[].keyless.identities[]"},
+        {"subject", "spec.authorities[].keyless.identities[]"},
         {"predicateType", "spec.authorities[].attestations[]"},
         {"conditions", "spec.authorities[].attestations[].pullguard"},
-        {"threshold", "a \"pullguard\" block"}, {"required", "a \"pullguard\" block"},
-        {"maxAge", "spec.authorities[].pullguard"}, {"signedAndAttested", "spec.authorities[].pullguard"},
+        {"threshold", "a \"pullguard\" block"},
+        {"required", "a \"pullguard\" block"},
+        {"maxAge", "spec.authorities[].pullguard"},
+        {"signedAndAttested", "spec.authorities[].pullguard"},
         {"revoked", "spec.pullguard"},
     };
 

@@ -39,8 +39,8 @@ struct field_rule {
 };
 
 /*
- * Checks that node is a map whose members all stand in rules and are of their kind, and stores them: ret[i] for rules[i],
- * NULL when absent. A member that is there without a value ("key:") is an error.
+ * Checks that node is a map whose members all stand in rules and are of their kind, and stores them: ret[i] for
+ * rules[i], NULL when absent. A member that is there without a value ("key:") is an error.
  */
 bool fields_read(struct load *load, const struct path *path, const struct node *node, const struct field_rule *rules,
                  size_t count, const struct node **ret) MUST_CHECK;

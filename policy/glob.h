@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Image globs of ClusterImagePolicy (policy.md 1.2): `*` is any run without '/', `**` any run; everything else stands for
- * itself; the whole name must match. ':' and '@' are ordinary characters.
+ * Image globs of ClusterImagePolicy (policy.md 1.2): `*` is any run without '/', `**` any run; everything else stands
+ * for itself; the whole name must match. ':' and '@' are ordinary characters.
  */
 #ifndef PG_POLICY_GLOB_H
 #define PG_POLICY_GLOB_H

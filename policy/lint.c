@@ -81,7 +81,8 @@ static bool names_no_host(const char *glob)
         return false;
     if (glob[first] == '\0')
         return true;
-    return span_find_byte(host, '.') == SIZE_MAX && span_find_byte(host, ':') == SIZE_MAX && !span_eq_str(host, "localhost");
+    return span_find_byte(host, '.') == SIZE_MAX && span_find_byte(host, ':') == SIZE_MAX &&
+           !span_eq_str(host, "localhost");
 }
 
 static bool lint_glob(struct lint *lint, const struct policy_glob *glob)
@@ -95,20 +96,23 @@ static bool lint_glob(struct lint *lint, const struct policy_glob *glob)
     if (never != NULL)
         return warn(lint, glob->at, "glob \"%s\" can never match: %s", shown, never);
     if (names_no_host(text) &&
-        !warn(lint, glob->at, "glob \"%s\" names no registry and matches only references written just so; for Docker Hub write "
-                              "\"index.docker.io/%s%s\"",
+        !warn(lint, glob->at,
+              "glob \"%s\" names no registry and matches only references written just so; for Docker Hub write "
+              "\"index.docker.io/%s%s\"",
               shown, last_slash == NULL ? "library/" : "", shown))
         return false;
     while (body > 0 && text[body - 1] == '*')
         body--;
     if (tag == NULL && body < len && body > 0 && strchr("/:@-_.", text[body - 1]) == NULL &&
-        !warn(lint, glob->at, "glob \"%s\" also covers names that only begin so, such as \"%.*s-evil\"; end it in \"/**\", "
-                              "\":*\" or \"@*\", or leave the * out",
+        !warn(lint, glob->at,
+              "glob \"%s\" also covers names that only begin so, such as \"%.*s-evil\"; end it in \"/**\", "
+              "\":*\" or \"@*\", or leave the * out",
               shown, (int)(body < SHOWN_BYTES ? body : SHOWN_BYTES), text))
         return false;
     if (tag != NULL && strchr(text, '@') == NULL &&
-        !warn(lint, glob->at, "glob \"%s\" holds for pulls by tag only: a pull by digest alone (\"name@sha256:...\") has no tag "
-                              "to match",
+        !warn(lint, glob->at,
+              "glob \"%s\" holds for pulls by tag only: a pull by digest alone (\"name@sha256:...\") has no tag "
+              "to match",
               shown))
         return false;
     return true;
@@ -126,7 +130,8 @@ static bool lint_matcher(struct lint *lint, struct place at, const char *what, c
         return warn(lint, at, "%s \"%s\" matches anything", what, shown);
     if ((!span_starts(text, "^") && !span_starts(text, "(?i)^") && !span_starts(text, "\\A")) ||
         (!span_ends(text, "$") && !span_ends(text, "\\z")))
-        return warn(lint, at, "%s \"%s\" is not anchored: it may match anywhere; begin it with ^ and end it with $", what, shown);
+        return warn(lint, at, "%s \"%s\" is not anchored: it may match anywhere; begin it with ^ and end it with $",
+                    what, shown);
     return true;
 }
 
@@ -148,7 +153,8 @@ static bool lint_keys(struct lint *lint, const struct authority *authority)
         const char *fingerprint = pubkey_fingerprint(lint->set->keys[authority->members[i].key].key);
 
         if (table_find(&lint->set->revoked_keys, span_str(fingerprint)) != SIZE_MAX &&
-            !warn(lint, authority->at, "authority \"%s\" names the key %.12s..., which is revoked", authority->name, fingerprint))
+            !warn(lint, authority->at, "authority \"%s\" names the key %.12s..., which is revoked", authority->name,
+                  fingerprint))
             return false;
     }
     return true;
@@ -164,8 +170,9 @@ static bool lint_attestations(struct lint *lint, const struct authority *authori
     const struct condition_lint sink = {.context = lint, .warn = warn_condition};
 
     if (authority->attestation_count > 0 && !authority->signed_and_attested &&
-        !warn(lint, authority->at, "authority \"%s\" looks at attestations only, not at the image's signature; add pullguard: "
-                                   "{signedAndAttested: true} if both are meant",
+        !warn(lint, authority->at,
+              "authority \"%s\" looks at attestations only, not at the image's signature; add pullguard: "
+              "{signedAndAttested: true} if both are meant",
               authority->name))
         return false;
     for (size_t i = 0; i < authority->attestation_count; i++) {
@@ -186,8 +193,8 @@ static bool lint_authorities(struct lint *lint)
 
         if (authority->kind == AUTHORITY_STATIC && authority->static_pass && policy->authority_count > 1 &&
             policy->threshold == 1 && policy->required_count == 0 &&
-            !warn(lint, authority->at, "authority \"%s\" passes everything (static: pass), so the others decide nothing",
-                  authority->name))
+            !warn(lint, authority->at,
+                  "authority \"%s\" passes everything (static: pass), so the others decide nothing", authority->name))
             return false;
         if (!lint_identities(lint, authority) || !lint_keys(lint, authority) || !lint_attestations(lint, authority))
             return false;
@@ -195,7 +202,8 @@ static bool lint_authorities(struct lint *lint)
     return true;
 }
 
-/* policy.json: scopes that no lookup ever asks for (the format does not check them), and what cosign's signatures lack. */
+/* policy.json: scopes that no lookup ever asks for (the format does not check them), and what cosign's signatures lack.
+ */
 static bool lint_scope(struct lint *lint)
 {
     const struct policy *policy = lint->policy;
@@ -205,19 +213,24 @@ static bool lint_scope(struct lint *lint)
 
     text_clean(span_str(scope), shown, sizeof(shown));
     if (strcmp(policy->name, "default") != 0) {
-        if (star != NULL && (star != scope || scope[1] != '.' || strchr(scope + 1, '*') != NULL || strchr(scope, '/') != NULL) &&
-            !warn(lint, policy->at, "scope \"%s\" is never looked up: * stands only at the beginning of a host, as in "
-                                    "\"*.example.com\"", shown))
+        if (star != NULL &&
+            (star != scope || scope[1] != '.' || strchr(scope + 1, '*') != NULL || strchr(scope, '/') != NULL) &&
+            !warn(lint, policy->at,
+                  "scope \"%s\" is never looked up: * stands only at the beginning of a host, as in "
+                  "\"*.example.com\"",
+                  shown))
             return false;
         if (span_eq_str(first, "index.docker.io") &&
-            !warn(lint, policy->at, "scope \"%s\" is never looked up: Docker Hub is \"docker.io\" in a policy.json", shown))
+            !warn(lint, policy->at, "scope \"%s\" is never looked up: Docker Hub is \"docker.io\" in a policy.json",
+                  shown))
             return false;
     }
     for (size_t i = 0; i < policy->authority_count; i++) {
         if (policy->authorities[i].kind != AUTHORITY_STATIC &&
             policy->authorities[i].reference == REFERENCE_MATCH_REPO_DIGEST_OR_EXACT &&
-            !warn(lint, policy->authorities[i].at, "cosign's signatures name a repository without a tag: pulls by tag need "
-                                                   "signedIdentity {\"type\": \"matchRepository\"}"))
+            !warn(lint, policy->authorities[i].at,
+                  "cosign's signatures name a repository without a tag: pulls by tag need "
+                  "signedIdentity {\"type\": \"matchRepository\"}"))
             return false;
     }
     return lint_authorities(lint);

@@ -22,11 +22,12 @@ static bool explain_yaml(struct load *load, struct span bytes)
 
     if (line == 0)
         return false;
-    return error_set(load->err, REASON_POLICY_ERROR,
-                     "%s:%zu:1: PEM lines must be indented: each line of the key, from \"-----BEGIN\" to \"-----END\", must "
-                     "stand further right than \"data:\" (a shell's $(cat FILE) indents the first line only); or use "
-                     "\"path: NAME.pub\", a file in the keys directory",
-                     load->file, line);
+    return error_set(
+        load->err, REASON_POLICY_ERROR,
+        "%s:%zu:1: PEM lines must be indented: each line of the key, from \"-----BEGIN\" to \"-----END\", must "
+        "stand further right than \"data:\" (a shell's $(cat FILE) indents the first line only); or use "
+        "\"path: NAME.pub\", a file in the keys directory",
+        load->file, line);
 }
 
 static bool parse_file(struct load *load, struct span bytes, struct tree **ret_tree)
@@ -46,7 +47,8 @@ static bool parse_file(struct load *load, struct span bytes, struct tree **ret_t
     return true;
 }
 
-/* The first document decides which kind of file it is; one set holds one kind (policy.md 7: never both in one decision). */
+/* The first document decides which kind of file it is; one set holds one kind (policy.md 7: never both in one
+ * decision). */
 static bool claim_dialect(struct load *load, const struct node *root, enum dialect dialect)
 {
     struct policy_set *set = load->set;
@@ -54,9 +56,10 @@ static bool claim_dialect(struct load *load, const struct node *root, enum diale
     if (set->dialect == DIALECT_NONE)
         set->dialect = dialect;
     if (set->dialect != dialect)
-        return load_fail(load, NULL, root,
-                         "a containers policy.json and ClusterImagePolicy documents cannot decide together: keep one kind, "
-                         "or convert it (pullguard policy convert)");
+        return load_fail(
+            load, NULL, root,
+            "a containers policy.json and ClusterImagePolicy documents cannot decide together: keep one kind, "
+            "or convert it (pullguard policy convert)");
     return true;
 }
 

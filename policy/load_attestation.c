@@ -57,10 +57,12 @@ static bool refuse_policy(struct load *load, const struct path *path, const stru
     if (node_is(data, NODE_STRING))
         advise_conditions(data->text, node_str_is(node_get(node, "type"), "rego"), &advice);
     if (advice.len == 0 || !buf_ok(&advice))
-        return load_fail(load, path, node,
-                         "CUE and Rego are not run here; state it as conditions instead: pullguard: {conditions: [{path: "
-                         "predicate.builder.id, equals: \"...\"}]}");
-    return load_fail(load, path, node, "CUE and Rego are not run here; the same as conditions: pullguard: {conditions: [%s]}",
+        return load_fail(
+            load, path, node,
+            "CUE and Rego are not run here; state it as conditions instead: pullguard: {conditions: [{path: "
+            "predicate.builder.id, equals: \"...\"}]}");
+    return load_fail(load, path, node,
+                     "CUE and Rego are not run here; the same as conditions: pullguard: {conditions: [%s]}",
                      buf_cstr(&advice));
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One element of spec.authorities (policy.md 1.1): exactly one of key, keyless and static, and what may stand beside it. */
+/* One element of spec.authorities (policy.md 1.1): exactly one of key, keyless and static, and what may stand beside
+ * it. */
 #include "policy/load.h"
 
 #include <string.h>
@@ -21,9 +22,11 @@ static bool load_key(struct load *load, const struct path *up, const struct node
         [FILE_PATH] = {"path", NODE_STRING, FIELD_OPTIONAL, "the name of a file in the keys directory"},
         [HASH] = {"hashAlgorithm", NODE_STRING, FIELD_OPTIONAL, NULL},
         [SECRET] = {"secretRef", FIELD_ANY, FIELD_REFUSED,
-                    "a node reads no Kubernetes Secrets; put the key into a file in the keys directory and write path: NAME.pub"},
+                    "a node reads no Kubernetes Secrets; put the key into a file in the keys directory and write path: "
+                    "NAME.pub"},
         [KMS] = {"kms", FIELD_ANY, FIELD_REFUSED,
-                 "a node asks no key service; export the public key (cosign public-key --key KMS) and write it under data or path"},
+                 "a node asks no key service; export the public key (cosign public-key --key KMS) and write it under "
+                 "data or path"},
     };
     struct path path = {.up = up, .name = "key"}, data = {.up = &path, .name = "data"};
     struct path file = {.up = &path, .name = "path"}, hash = {.up = &path, .name = "hashAlgorithm"};
@@ -126,7 +129,8 @@ bool load_annotations(struct load *load, const struct path *up, const struct nod
 }
 
 /* A directory in place of a registry: kept as a repository of the host "directory", which no registry can be called. */
-static bool load_directory(struct load *load, const struct path *path, const struct node *node, struct authority *authority)
+static bool load_directory(struct load *load, const struct path *path, const struct node *node,
+                           struct authority *authority)
 {
     struct span text = node->text;
 
@@ -220,7 +224,8 @@ static bool check_static_alone(struct load *load, const struct path *up, const s
         struct path path = {.up = up, .name = beside[i].name};
 
         if (fields[beside[i].field] != NULL)
-            return load_fail(load, &path, fields[beside[i].field], "cannot stand beside \"static\", which looks at nothing");
+            return load_fail(load, &path, fields[beside[i].field],
+                             "cannot stand beside \"static\", which looks at nothing");
     }
     return true;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ClusterImagePolicy documents, policy.sigstore.dev/v1alpha1 and v1beta1 (policy.md 1.1): header, metadata, spec, images. */
+/* ClusterImagePolicy documents, policy.sigstore.dev/v1alpha1 and v1beta1 (policy.md 1.1): header, metadata, spec,
+ * images. */
 #include "policy/load.h"
 
 #include <string.h>
@@ -21,13 +22,15 @@ static bool wrong_kind(struct load *load, const struct path *up, const struct no
     static const struct {
         const char *kind, *advice;
     } known[] = {
-        {"TrustRoot", "a TrustRoot object is not read here: put its trusted_root.json into the trust directory under the "
-                      "name that trustRootRef gives"},
+        {"TrustRoot",
+         "a TrustRoot object is not read here: put its trusted_root.json into the trust directory under the "
+         "name that trustRootRef gives"},
         {"ClusterPolicy", "this is a Kyverno policy; wanted a ClusterImagePolicy of policy.sigstore.dev"},
         {"ImageValidatingPolicy", "this is a Kyverno policy; wanted a ClusterImagePolicy of policy.sigstore.dev"},
         {"ImagePolicy", "this is OpenShift's ImagePolicy; wanted a ClusterImagePolicy of policy.sigstore.dev"},
-        {"Secret", "keys are not read from Secret objects: put the public key under key.data, or in a file and its name "
-                   "under key.path"},
+        {"Secret",
+         "keys are not read from Secret objects: put the public key under key.data, or in a file and its name "
+         "under key.path"},
     };
     struct path path = {.up = up, .name = "kind"};
     char shown[80];
@@ -51,12 +54,15 @@ static bool check_version(struct load *load, const struct path *up, const struct
     text_clean(version->text, shown, sizeof(shown));
     if (span_starts(version->text, "config.openshift.io/"))
         return load_fail(load, &path, version,
-                         "\"%s\" is OpenShift's ClusterImagePolicy, another format; wanted policy.sigstore.dev/v1beta1", shown);
+                         "\"%s\" is OpenShift's ClusterImagePolicy, another format; wanted policy.sigstore.dev/v1beta1",
+                         shown);
     if (span_starts(version->text, api_group))
         return load_fail(load, &path, version, "version \"%s\" is not known; wanted v1alpha1 or v1beta1",
                          shown + sizeof(api_group) - 1);
-    return load_fail(load, &path, version, "wanted \"policy.sigstore.dev/v1beta1\" or \"policy.sigstore.dev/v1alpha1\", "
-                                           "found \"%s\"", shown);
+    return load_fail(load, &path, version,
+                     "wanted \"policy.sigstore.dev/v1beta1\" or \"policy.sigstore.dev/v1alpha1\", "
+                     "found \"%s\"",
+                     shown);
 }
 
 /* What a cluster writes into an object says nothing about images and is passed over; what would narrow it is not. */
@@ -91,8 +97,8 @@ static bool load_metadata(struct load *load, const struct path *up, const struct
     if (known != SIZE_MAX) {
         const struct policy *other = &load->set->policies[known];
 
-        return load_fail(load, &name_path, fields[NAME], "the name \"%s\" is taken by the policy at %s:%u", policy->name,
-                         other->file, other->at.line);
+        return load_fail(load, &name_path, fields[NAME], "the name \"%s\" is taken by the policy at %s:%u",
+                         policy->name, other->file, other->at.line);
     }
     return true;
 }
@@ -194,9 +200,10 @@ static bool load_spec(struct load *load, const struct path *up, const struct nod
         [AUTHORITIES] = {"authorities", NODE_LIST, FIELD_MANDATORY, "without one, nothing could satisfy the policy"},
         [MODE] = {"mode", NODE_STRING, FIELD_OPTIONAL, NULL},
         [PULLGUARD] = {"pullguard", NODE_MAP, FIELD_OPTIONAL, NULL},
-        [MATCH] = {"match", FIELD_ANY, FIELD_REFUSED,
-                   "selects Kubernetes resources, which a node's pull does not know; take it out (the policy then holds for "
-                   "every pull of these images)"},
+        [MATCH] =
+            {"match", FIELD_ANY, FIELD_REFUSED,
+             "selects Kubernetes resources, which a node's pull does not know; take it out (the policy then holds for "
+             "every pull of these images)"},
         [POLICY] = {"policy", FIELD_ANY, FIELD_REFUSED,
                     "CUE and Rego are not run here; count signers with pullguard.threshold, and state conditions on "
                     "predicates under attestations[].pullguard.conditions"},

@@ -21,15 +21,16 @@ static bool root_name_ok(struct span name)
     for (size_t i = 0; i < name.len; i++) {
         uint8_t c = name.ptr[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+              c == '-'))
             return false;
     }
     return true;
 }
 
 /*
- * Which trust root a block means: the one it names, else the public one when its URL is the public instance's (or, where
- * the format has a default URL, absent). Another URL alone says nothing about whom to trust.
+ * Which trust root a block means: the one it names, else the public one when its URL is the public instance's (or,
+ * where the format has a default URL, absent). Another URL alone says nothing about whom to trust.
  */
 static bool load_root(struct load *load, const struct path *block, const struct node *at, const struct node *ref,
                       const struct node *url, const char *public_url, size_t *ret_root)
@@ -81,7 +82,8 @@ static bool load_matcher(struct load *load, const struct path *up, const struct 
 }
 
 /* identities[].pullguard: a name for `required`, and GitHub's workflow claims. */
-static bool load_identity_block(struct load *load, const struct path *up, const struct node *node, struct identity *identity)
+static bool load_identity_block(struct load *load, const struct path *up, const struct node *node,
+                                struct identity *identity)
 {
     enum { NAME, FIRST_WORKFLOW, FIELDS = FIRST_WORKFLOW + WORKFLOW_FIELDS };
     /* In the order of Fulcio's extensions .2 to .6. */
@@ -110,7 +112,8 @@ static bool load_identity_block(struct load *load, const struct path *up, const 
     return true;
 }
 
-static bool load_identity(struct load *load, const struct path *path, const struct node *node, struct authority *authority)
+static bool load_identity(struct load *load, const struct path *path, const struct node *node,
+                          struct authority *authority)
 {
     enum { ISSUER, ISSUER_RE, SUBJECT, SUBJECT_RE, PULLGUARD, FIELDS };
     static const struct field_rule rules[FIELDS] = {
@@ -147,7 +150,8 @@ bool load_keyless(struct load *load, const struct path *up, const struct node *n
                      "put the certificate authority into a trusted_root.json in the trust directory and name it with "
                      "trustRootRef"},
     };
-    struct path path = {.up = up, .name = "keyless"}, list = {.up = &path, .name = "identities"}, element = {.up = &list};
+    struct path path = {.up = up, .name = "keyless"}, list = {.up = &path, .name = "identities"},
+                element = {.up = &list};
     const struct node *fields[FIELDS];
 
     if (!fields_read(load, &path, node, rules, FIELDS, fields) ||
@@ -159,7 +163,8 @@ bool load_keyless(struct load *load, const struct path *up, const struct node *n
     }
     if (fields[IGNORE_SCT] != NULL && !node_bool(fields[IGNORE_SCT], &authority->ignore_sct))
         return load_fail(load, &path, fields[IGNORE_SCT], "wanted true or false");
-    return load_root(load, &path, node, fields[ROOT], fields[URL], "https://fulcio.sigstore.dev", &authority->trust_root);
+    return load_root(load, &path, node, fields[ROOT], fields[URL], "https://fulcio.sigstore.dev",
+                     &authority->trust_root);
 }
 
 static bool load_ctlog(struct load *load, const struct path *up, const struct node *node, struct authority *authority)
@@ -182,7 +187,8 @@ static bool load_ctlog(struct load *load, const struct path *up, const struct no
     return load_root(load, &path, node, fields[ROOT], fields[URL], "https://rekor.sigstore.dev", &authority->log_root);
 }
 
-static bool load_timestamp(struct load *load, const struct path *up, const struct node *node, struct authority *authority)
+static bool load_timestamp(struct load *load, const struct path *up, const struct node *node,
+                           struct authority *authority)
 {
     static const struct field_rule rules[] = {
         {"trustRootRef", NODE_STRING, FIELD_MANDATORY, "the trust root that holds the timestamp authority"}};

@@ -58,7 +58,8 @@ static bool merge_member(struct authority *authority, size_t first_new)
     return false;
 }
 
-static bool load_member(struct load *load, const struct path *path, const struct node *node, struct authority *authority)
+static bool load_member(struct load *load, const struct path *path, const struct node *node,
+                        struct authority *authority)
 {
     enum { NAME, DATA, FILE_PATH, HASH, BEFORE, AFTER, FIELDS };
     static const struct field_rule rules[FIELDS] = {
@@ -132,8 +133,9 @@ static bool load_members(struct load *load, const struct path *up, const struct 
 }
 
 /* authority- or policy-wide list of names, each known and once. */
-static bool load_required(struct load *load, const struct path *up, const struct node *list, char ***names, size_t *count,
-                          size_t *capacity, bool (*known)(const void *context, const char *name), const void *context)
+static bool load_required(struct load *load, const struct path *up, const struct node *list, char ***names,
+                          size_t *count, size_t *capacity, bool (*known)(const void *context, const char *name),
+                          const void *context)
 {
     struct path path = {.up = up, .name = "required"}, element = {.up = &path};
 
@@ -159,8 +161,8 @@ static bool load_required(struct load *load, const struct path *up, const struct
     return true;
 }
 
-static bool load_threshold(struct load *load, const struct path *up, const struct node *node, size_t most, size_t required,
-                           const char *what, size_t *ret)
+static bool load_threshold(struct load *load, const struct path *up, const struct node *node, size_t most,
+                           size_t required, const char *what, size_t *ret)
 {
     struct path path = {.up = up, .name = "threshold"};
     uint64_t value = required > 1 ? required : 1;
@@ -168,8 +170,8 @@ static bool load_threshold(struct load *load, const struct path *up, const struc
     if (node != NULL && (!span_to_u64(node->text, UINT32_MAX, &value) || value == 0))
         return load_fail(load, &path, node, "wanted a whole number from 1 on");
     if (value > most)
-        return load_fail(load, &path, node, "%u can never be reached: %s counts once, and %zu %s listed", (unsigned int)value,
-                         what, most, most == 1 ? "is" : "are");
+        return load_fail(load, &path, node, "%u can never be reached: %s counts once, and %zu %s listed",
+                         (unsigned int)value, what, most, most == 1 ? "is" : "are");
     if (value < required)
         return load_fail(load, &path, node, "is smaller than the number of those required");
     *ret = (size_t)value;
@@ -193,7 +195,8 @@ static bool entry_known(const void *context, const char *name)
 
 enum { KEYS, BEFORE, AFTER, THRESHOLD, REQUIRED, ATTESTED, MAX_AGE, IDENTITY, IGNORE_TLOG, FIELDS };
 
-static bool load_counts(struct load *load, const struct path *path, const struct node **fields, struct authority *authority)
+static bool load_counts(struct load *load, const struct path *path, const struct node **fields,
+                        struct authority *authority)
 {
     bool keys = authority->kind == AUTHORITY_KEY;
 
@@ -218,7 +221,8 @@ static bool load_age(struct load *load, const struct path *up, const struct node
     return true;
 }
 
-static bool load_reference(struct load *load, const struct path *up, const struct node *node, struct authority *authority)
+static bool load_reference(struct load *load, const struct path *up, const struct node *node,
+                           struct authority *authority)
 {
     static const char *const rules[] = {"any", "repository", "exact"};
     struct path path = {.up = up, .name = "identity"};
@@ -244,7 +248,8 @@ static bool load_key_window(struct load *load, const struct path *path, const st
     if (fields[BEFORE] == NULL && fields[AFTER] == NULL)
         return true;
     if (authority->kind != AUTHORITY_KEY)
-        return load_fail(load, &before, fields[BEFORE] != NULL ? fields[BEFORE] : fields[AFTER], "stands beside \"key\" only");
+        return load_fail(load, &before, fields[BEFORE] != NULL ? fields[BEFORE] : fields[AFTER],
+                         "stands beside \"key\" only");
     if (!load_window(load, path, fields[BEFORE], fields[AFTER], &window))
         return false;
     for (size_t i = 0; i < authority->member_count; i++) {
@@ -256,7 +261,8 @@ static bool load_key_window(struct load *load, const struct path *path, const st
     return true;
 }
 
-static bool load_flags(struct load *load, const struct path *up, const struct node **fields, struct authority *authority)
+static bool load_flags(struct load *load, const struct path *up, const struct node **fields,
+                       struct authority *authority)
 {
     struct path attested = {.up = up, .name = "signedAndAttested"}, ignore = {.up = up, .name = "insecureIgnoreTlog"};
     bool ignore_log = false;
@@ -270,7 +276,8 @@ static bool load_flags(struct load *load, const struct path *up, const struct no
     if (!node_bool(fields[IGNORE_TLOG], &ignore_log))
         return load_fail(load, &ignore, fields[IGNORE_TLOG], "wanted true or false");
     if (authority->kind != AUTHORITY_KEYLESS || authority->log_root != authority->trust_root)
-        return load_fail(load, &ignore, fields[IGNORE_TLOG], "stands in a keyless authority without ctlog and rfc3161timestamp");
+        return load_fail(load, &ignore, fields[IGNORE_TLOG],
+                         "stands in a keyless authority without ctlog and rfc3161timestamp");
     if (ignore_log)
         authority->log_root = ROOT_NONE;
     return true;
@@ -283,13 +290,15 @@ static bool check_parts(struct load *load, const struct path *path, const struct
     struct node at = {.line = authority->at.line, .column = authority->at.column};
 
     if (authority->annotation_count > 0 && authority->attestation_count > 0 && !authority->signed_and_attested)
-        return load_fail(load, &annotations, &at,
-                         "annotations are carried by signatures, and an authority with attestations looks at those only: add "
-                         "pullguard: {signedAndAttested: true}");
+        return load_fail(
+            load, &annotations, &at,
+            "annotations are carried by signatures, and an authority with attestations looks at those only: add "
+            "pullguard: {signedAndAttested: true}");
     return true;
 }
 
-bool load_authority_block(struct load *load, const struct path *up, const struct node *node, struct authority *authority)
+bool load_authority_block(struct load *load, const struct path *up, const struct node *node,
+                          struct authority *authority)
 {
     static const struct field_rule rules[FIELDS] = {
         [KEYS] = {"keys", NODE_LIST, FIELD_OPTIONAL, "of {name: ..., data: ... or path: ...}"},
@@ -348,8 +357,8 @@ bool load_policy_block(struct load *load, const struct path *up, const struct no
     if (node == NULL)
         return true;
     if (!fields_read(load, &path, node, rules, PARTS, fields) ||
-        !load_required(load, &path, fields[NAMES], &policy->required, &policy->required_count, &policy->required_capacity,
-                       authority_known, policy))
+        !load_required(load, &path, fields[NAMES], &policy->required, &policy->required_count,
+                       &policy->required_capacity, authority_known, policy))
         return false;
     if ((fields[COUNT] != NULL || fields[NAMES] != NULL) &&
         !load_threshold(load, &path, fields[COUNT], signing_authorities(policy), policy->required_count,

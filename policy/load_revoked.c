@@ -9,7 +9,8 @@
 
 enum { REVOCATIONS_MAX = 1000 * 1000, HEX_MAX = 128 };
 
-static bool add(struct load *load, const struct path *path, const struct node *at, struct table *table, struct span name)
+static bool add(struct load *load, const struct path *path, const struct node *at, struct table *table,
+                struct span name)
 {
     struct policy_set *set = load->set;
 
@@ -74,7 +75,8 @@ static bool add_certificate(struct load *load, const struct path *path, const st
     size_t len;
 
     if (!read_hex(node->text, hex, &len))
-        return load_fail(load, path, node, "wanted a certificate's serial number or SHA-256 fingerprint in hexadecimal");
+        return load_fail(load, path, node,
+                         "wanted a certificate's serial number or SHA-256 fingerprint in hexadecimal");
     while (len != 64 && bare[0] == '0' && bare[1] != '\0')
         bare++;
     return add(load, path, node, &load->set->revoked_certificates, span_str(bare));
@@ -85,7 +87,8 @@ static bool add_digest(struct load *load, const struct path *path, const struct 
     struct digest digest;
 
     if (!digest_parse(node->text, &digest))
-        return load_fail(load, path, node, "wanted an image's digest, \"sha256:\" and 64 lower-case hexadecimal digits");
+        return load_fail(load, path, node,
+                         "wanted an image's digest, \"sha256:\" and 64 lower-case hexadecimal digits");
     return add(load, path, node, &load->set->revoked_digests, node->text);
 }
 

@@ -19,8 +19,8 @@ void match_done(struct match *match);
 const struct policy_glob *match_policy(const struct match *match, const struct policy *policy);
 
 /*
- * For "no policy matches": a glob that would match if the reference carried a tag (policy.md trap 2), or NULL. The usual
- * reason why a policy that looks right does not hold for a pull by digest.
+ * For "no policy matches": a glob that would match if the reference carried a tag (policy.md trap 2), or NULL. The
+ * usual reason why a policy that looks right does not hold for a pull by digest.
  */
 const struct policy_glob *match_with_tag(const struct policy_set *set, const struct policy_image *image,
                                          const struct policy **ret_policy);

@@ -42,9 +42,11 @@ static bool explain_no_block(struct span text, struct error *err)
     if (span_starts(text, "untrusted comment:"))
         return error_set(err, REASON_POLICY_ERROR, "this is a minisign or signify key; wanted a PEM \"PUBLIC KEY\"");
     if (is_base64_line(span_trim(next_line(&first))))
-        return error_set(err, REASON_POLICY_ERROR, "PEM starts with a line \"-----BEGIN PUBLIC KEY-----\", which is missing");
+        return error_set(err, REASON_POLICY_ERROR,
+                         "PEM starts with a line \"-----BEGIN PUBLIC KEY-----\", which is missing");
     if (span_find_byte(text, '\n') == SIZE_MAX && (span_ends(text, ".pub") || span_ends(text, ".pem")))
-        return error_set(err, REASON_POLICY_ERROR, "this looks like a file's name: write it under \"path\" instead of \"data\"");
+        return error_set(err, REASON_POLICY_ERROR,
+                         "this looks like a file's name: write it under \"path\" instead of \"data\"");
     return error_set(err, REASON_POLICY_ERROR, "no PEM block: wanted \"-----BEGIN PUBLIC KEY-----\"");
 }
 
@@ -63,9 +65,10 @@ static bool check_label(struct span text, struct error *err)
     if (end != SIZE_MAX)
         label = span_cut(label, 0, end);
     if (span_find(label, "PRIVATE KEY") != SIZE_MAX)
-        return error_set(err, REASON_POLICY_ERROR,
-                         "this is a PRIVATE key: take it out of here and replace it, as it may have been seen; wanted the "
-                         "public key (cosign.pub)");
+        return error_set(
+            err, REASON_POLICY_ERROR,
+            "this is a PRIVATE key: take it out of here and replace it, as it may have been seen; wanted the "
+            "public key (cosign.pub)");
     if (span_eq_str(label, "CERTIFICATE"))
         return error_set(err, REASON_POLICY_ERROR,
                          "this is a certificate; wanted its public key (openssl x509 -pubkey -noout -in FILE)");
@@ -82,8 +85,9 @@ static bool check_body(struct span body, struct error *err)
     size_t lines = 0, dots = 0;
 
     if (span_find(body, "\\n") != SIZE_MAX)
-        return error_set(err, REASON_POLICY_ERROR,
-                         "PEM holds the two characters \\n instead of line breaks; use a block (data: |) or double quotes");
+        return error_set(
+            err, REASON_POLICY_ERROR,
+            "PEM holds the two characters \\n instead of line breaks; use a block (data: |) or double quotes");
     if (span_find_byte(span_trim(body), '\n') == SIZE_MAX && span_find_byte(span_trim(body), ' ') != SIZE_MAX)
         return error_set(err, REASON_POLICY_ERROR,
                          "PEM stands on one line; write \"data: |\" (not \">\") and one PEM line per line");
@@ -121,7 +125,8 @@ bool pem_next(struct span *rest, struct span *ret_block, struct error *err)
     body = span_cut(text, sizeof("-----BEGIN PUBLIC KEY-----") - 1, SIZE_MAX);
     end = span_find(body, end_mark);
     if (end == SIZE_MAX)
-        return error_set(err, REASON_POLICY_ERROR, "a PEM block has no \"-----END PUBLIC KEY-----\" line: is it cut off?");
+        return error_set(err, REASON_POLICY_ERROR,
+                         "a PEM block has no \"-----END PUBLIC KEY-----\" line: is it cut off?");
     if (!check_body(span_cut(body, 0, end), err))
         return false;
     if (!span_starts(span_cut(body, end, SIZE_MAX), "-----END PUBLIC KEY-----"))

@@ -21,8 +21,8 @@
 struct policy_set; /* all documents of one load; immutable afterwards; safe to share over fork */
 
 /*
- * Gives the bytes of a key file or trust root that a policy names; the engine reads files, the replay has them in memory.
- * A key's name is a plain file name in the keys directory, or, from a policy.json only, an absolute path.
+ * Gives the bytes of a key file or trust root that a policy names; the engine reads files, the replay has them in
+ * memory. A key's name is a plain file name in the keys directory, or, from a policy.json only, an absolute path.
  */
 struct policy_source {
     void *context;
@@ -35,21 +35,26 @@ enum no_match { NO_MATCH_DENY = 0, NO_MATCH_WARN, NO_MATCH_ALLOW };
 
 struct policy_set *policy_set_new(void) MUST_CHECK;
 /*
- * Adds every document of one file (JSON when the name ends in .json, else YAML). Strict: anything unknown or not handled
- * is an error "FILE:LINE:COLUMN: PATH: ..." and the whole load fails. The set keeps the raw bytes for its fingerprint.
+ * Adds every document of one file (JSON when the name ends in .json, else YAML). Strict: anything unknown or not
+ * handled is an error "FILE:LINE:COLUMN: PATH: ..." and the whole load fails. The set keeps the raw bytes for its
+ * fingerprint.
  */
 bool policy_set_add(struct policy_set *set, const char *file, struct span bytes, const struct policy_source *source,
                     struct error *err) MUST_CHECK;
 void policy_set_free(struct policy_set *set);
 void policy_set_freep(struct policy_set **set);
 size_t policy_set_count(const struct policy_set *set); /* policies */
-/* Names of all trust roots that some policy uses (borrowed); the engine loads and parses them, policy knows names only. */
+/* Names of all trust roots that some policy uses (borrowed); the engine loads and parses them, policy knows names only.
+ */
 const char *const *policy_set_roots(const struct policy_set *set, size_t *ret_count);
 /* The bytes of one of them as read at load time: parse these, so that what is fingerprinted is what decides. */
 struct span policy_set_root_bytes(const struct policy_set *set, size_t index);
-/* The directories that authorities name as their source, each once; the list is the caller's (mem_free), the paths are the set's. */
-bool policy_set_directories(const struct policy_set *set, const char ***ret, size_t *ret_count, struct error *err) MUST_CHECK;
-/* Is "host/path" the canonical repository of some authority's source? (Where else than at the image's own may be looked.) */
+/* The directories that authorities name as their source, each once; the list is the caller's (mem_free), the paths are
+ * the set's. */
+bool policy_set_directories(const struct policy_set *set, const char ***ret, size_t *ret_count,
+                            struct error *err) MUST_CHECK;
+/* Is "host/path" the canonical repository of some authority's source? (Where else than at the image's own may be
+ * looked.) */
 bool policy_set_names_repository(const struct policy_set *set, const char *name);
 /* SHA-256 hex over all documents, key bytes and trust roots, in order: changes whenever a decision could. */
 const char *policy_set_fingerprint(const struct policy_set *set);
@@ -68,13 +73,15 @@ struct policy_image {
 #define POLICY_DIRECTORY_HOST "directory"
 struct policy_place {
     const char *repository; /* host/path; NULL = the image's own repository; "directory//path" for a directory */
-    const char *directory;  /* absolute path when signatures are looked for there instead of in a registry; NULL = none */
+    const char
+        *directory; /* absolute path when signatures are looked for there instead of in a registry; NULL = none */
     const char *tag_prefix; /* "" = none */
     bool signatures;        /* look for signatures */
     bool attestations;      /* look for attestations */
 };
 
-/* What the verifier may try: keys, and the names of trust roots for keyless, logs and timestamps. Borrowed from the set. */
+/* What the verifier may try: keys, and the names of trust roots for keyless, logs and timestamps. Borrowed from the
+ * set. */
 struct policy_key {
     const struct pubkey *key;
     enum digest_alg hash; /* NONE = by key type */
@@ -94,18 +101,19 @@ bool policy_needs(const struct policy_set *set, const struct policy_image *image
 void policy_needs_done(struct policy_needs *needs);
 
 /*
- * The judgement, still without the word allow: `satisfied` says whether policy is content. The judge's last line turns it
- * into a verdict (design rule 1).
+ * The judgement, still without the word allow: `satisfied` says whether policy is content. The judge's last line turns
+ * it into a verdict (design rule 1).
  */
 struct policy_decision {
     bool satisfied;        /* zero = no */
     bool warned;           /* satisfied only because of warn mode or no-match: warn|allow */
     enum reason reason;
-    char *policy;          /* name of the policy that decided (the first that failed, else the first that matched); NULL = none */
+    char
+        *policy; /* name of the policy that decided (the first that failed, else the first that matched); NULL = none */
     char *authority;       /* likewise */
     char *key_id;          /* fingerprint or identity of the signer that satisfied; NULL */
     char *message;         /* one clean sentence: wanted and found */
-    char *report;          /* JSON object: each policy, authority, claim and finding considered, and why; NULL unless asked */
+    char *report; /* JSON object: each policy, authority, claim and finding considered, and why; NULL unless asked */
 };
 bool policy_decide(const struct policy_set *set, const struct policy_image *image, const struct claims *claims,
                    const struct policy_needs *needs, enum no_match no_match, int64_t now, bool want_report,

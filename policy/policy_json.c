@@ -44,16 +44,18 @@ static bool load_requirement(struct load *load, const struct path *path, const s
     if (node_str_is(type, "sigstoreSigned"))
         return load_sigstore_signed(load, path, node, authority);
     if (node_str_is(type, "signedBy"))
-        return load_fail(load, &type_path, type,
-                         "GPG signatures (signedBy) are not checked here; leave this policy to the runtime's own check, or "
-                         "sign with cosign and use sigstoreSigned");
+        return load_fail(
+            load, &type_path, type,
+            "GPG signatures (signedBy) are not checked here; leave this policy to the runtime's own check, or "
+            "sign with cosign and use sigstoreSigned");
     if (node_str_is(type, "signedBaseLayer"))
         return load_fail(load, &type_path, type, "signedBaseLayer is not supported, by containers' own tools neither");
     return load_fail(load, &type_path, type, "unknown kind of requirement \"%s\"",
                      text_clean(type->text, shown, sizeof(shown)));
 }
 
-static bool load_requirements(struct load *load, const struct path *path, const struct node *list, struct policy *policy)
+static bool load_requirements(struct load *load, const struct path *path, const struct node *list,
+                              struct policy *policy)
 {
     struct path element = {.up = path};
 

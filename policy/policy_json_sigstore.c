@@ -12,7 +12,8 @@
 enum { DATA_BYTES = 1024 * 1024 };
 
 /* Text of a member NAMEPath (a file) or NAMEData (base64) into ret. */
-static bool read_member(struct load *load, const struct path *path, const struct node *node, bool is_file, struct buf *ret)
+static bool read_member(struct load *load, const struct path *path, const struct node *node, bool is_file,
+                        struct buf *ret)
 {
     char *name CLEANUP(mem_freep) = NULL;
 
@@ -146,8 +147,8 @@ static bool load_pki(struct load *load, const struct path *up, const struct node
 
     if (!fields_read(load, &path, node, rules, FIELDS, fields) ||
         !one_of(load, &path, node, fields[ROOTS_PATH], fields[ROOTS_DATA], "caRootsPath and caRootsData", false) ||
-        !one_of(load, &path, node, fields[MIDDLE_PATH], fields[MIDDLE_DATA], "caIntermediatesPath and caIntermediatesData",
-                true) ||
+        !one_of(load, &path, node, fields[MIDDLE_PATH], fields[MIDDLE_DATA],
+                "caIntermediatesPath and caIntermediatesData", true) ||
         !new_identity(load, node, authority))
         return false;
     if (fields[EMAIL] == NULL && fields[HOST] == NULL)
@@ -161,11 +162,13 @@ static bool load_pki(struct load *load, const struct path *up, const struct node
            (fields[HOST] == NULL ||
             exact_matcher(load, &path, "subjectHostname", fields[HOST], &authority->identities[0].host)) &&
            read_member(load, &roots, root, root == fields[ROOTS_PATH], &certificates->roots) &&
-           (chain == NULL || read_member(load, &middle, chain, chain == fields[MIDDLE_PATH], &certificates->intermediates));
+           (chain == NULL ||
+            read_member(load, &middle, chain, chain == fields[MIDDLE_PATH], &certificates->intermediates));
 }
 
 /* signedIdentity: {type, and what the type needs}. */
-static bool load_identity(struct load *load, const struct path *up, const struct node *node, struct authority *authority)
+static bool load_identity(struct load *load, const struct path *up, const struct node *node,
+                          struct authority *authority)
 {
     enum { TYPE, REFERENCE, REPOSITORY, PREFIX, SIGNED_PREFIX, FIELDS };
     static const struct field_rule rules[FIELDS] = {
@@ -309,7 +312,8 @@ static bool load_who(struct load *load, const struct path *path, const struct no
     int which = 0;
 
     if (present(fields, KEY_PATH, PKI, &which) != 1)
-        return load_fail(load, path, node, "wanted exactly one of keyPath, keyPaths, keyData, keyDatas, fulcio and pki");
+        return load_fail(load, path, node,
+                         "wanted exactly one of keyPath, keyPaths, keyData, keyDatas, fulcio and pki");
     if (which == FULCIO)
         return load_fulcio(load, path, fields[FULCIO], authority, certificates);
     if (which == PKI)
@@ -329,8 +333,9 @@ static bool load_trust(struct load *load, const struct path *path, const struct 
     if (count > 1)
         return load_fail(load, path, node, "wanted at most one form of rekorPublicKey");
     if (count == 0 && fields[FULCIO] != NULL)
-        return load_fail(load, path, node, "fulcio needs a rekorPublicKey: its certificates are valid for minutes, and the log "
-                                           "says when");
+        return load_fail(load, path, node,
+                         "fulcio needs a rekorPublicKey: its certificates are valid for minutes, and the log "
+                         "says when");
     if (count == 1 && fields[PKI] != NULL)
         return load_fail(load, path, node, "pki goes without rekorPublicKey");
     if (count == 0 && authority->kind == AUTHORITY_KEY)
@@ -348,7 +353,8 @@ static bool load_trust(struct load *load, const struct path *path, const struct 
     return true;
 }
 
-bool load_sigstore_signed(struct load *load, const struct path *path, const struct node *node, struct authority *authority)
+bool load_sigstore_signed(struct load *load, const struct path *path, const struct node *node,
+                          struct authority *authority)
 {
     struct certificates certificates CLEANUP(certificates_done) = {0};
     const struct node *fields[FIELDS];

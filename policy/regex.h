@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Regular expressions for identities, issuers and conditions: a subset of RE2's syntax with RE2's meaning, matched in time
- * linear in the text (program length times text length, both capped) whatever the expression. Unanchored, as in Go: wrap
- * in ^...$ to match the whole. What is not listed is refused when the policy is loaded.
+ * Regular expressions for identities, issuers and conditions: a subset of RE2's syntax with RE2's meaning, matched in
+ * time linear in the text (program length times text length, both capped) whatever the expression. Unanchored, as in
+ * Go: wrap in ^...$ to match the whole. What is not listed is refused when the policy is loaded.
  *
  *   x  .  ^  $         a character; any but line feed; begin and end of the text (never of a line)
  *   [abc] [^a-z]       classes, with ranges, the escapes below and [:alpha:]-style names inside

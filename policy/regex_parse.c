@@ -323,7 +323,8 @@ static bool parse_alternatives(struct parse *parse, uint32_t *ret);
 static bool parse_group(struct parse *parse, uint32_t *ret)
 {
     if (starts(parse, "?") && !take(parse, "?:"))
-        return parse_fail(parse, "of the groups that begin with (? only (?:...) is supported, and (?i) at the beginning");
+        return parse_fail(parse,
+                          "of the groups that begin with (? only (?:...) is supported, and (?i) at the beginning");
     if (++parse->depth > REGEX_DEPTH_MAX)
         return parse_fail(parse, "groups are nested too deeply");
     if (!parse_alternatives(parse, ret))
@@ -394,7 +395,8 @@ static bool parse_counts(struct parse *parse, uint32_t *ret_min, uint32_t *ret_m
         *ret_max = REPEAT_ENDLESS;
     if (!take(parse, "}"))
         return parse_fail(parse, "wanted {n}, {n,} or {n,m}; write \\{ for the character");
-    if (*ret_min > REGEX_REPEAT_MAX || (*ret_max != REPEAT_ENDLESS && (*ret_max > REGEX_REPEAT_MAX || *ret_max < *ret_min)))
+    if (*ret_min > REGEX_REPEAT_MAX ||
+        (*ret_max != REPEAT_ENDLESS && (*ret_max > REGEX_REPEAT_MAX || *ret_max < *ret_min)))
         return parse_fail(parse, "repetition counts go up to 1000, the smaller first");
     return true;
 }

@@ -66,8 +66,8 @@ static bool matching_add(struct matching *matching, size_t entry)
 }
 
 /* An entry once matched stays matched while others are added, so the mandatory ones go first. */
-bool signers_distinct(const struct signers *signers, size_t entry_count, const size_t *mandatory, size_t mandatory_count,
-                      size_t *ret_count, struct error *err)
+bool signers_distinct(const struct signers *signers, size_t entry_count, const size_t *mandatory,
+                      size_t mandatory_count, size_t *ret_count, struct error *err)
 {
     size_t width = signers->ids.count + 1, count = 0;
     size_t *holder CLEANUP(mem_freep) = mem_new(width, sizeof(*holder));

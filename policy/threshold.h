@@ -33,11 +33,11 @@ struct signers {
 bool signers_add(struct signers *signers, size_t entry, const char *id, struct error *err) MUST_CHECK;
 bool signers_has_entry(const struct signers *signers, size_t entry);
 /*
- * The size of a largest matching of entries (below entry_count) with signers. mandatory: entries that must be in it; when
- * they cannot all be, the result is 0. May be NULL when there are none.
+ * The size of a largest matching of entries (below entry_count) with signers. mandatory: entries that must be in it;
+ * when they cannot all be, the result is 0. May be NULL when there are none.
  */
-bool signers_distinct(const struct signers *signers, size_t entry_count, const size_t *mandatory, size_t mandatory_count,
-                      size_t *ret_count, struct error *err) MUST_CHECK;
+bool signers_distinct(const struct signers *signers, size_t entry_count, const size_t *mandatory,
+                      size_t mandatory_count, size_t *ret_count, struct error *err) MUST_CHECK;
 void signers_done(struct signers *signers);
 
 #endif

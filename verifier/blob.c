@@ -83,8 +83,8 @@ static bool detached_verify(struct verification *run, const struct verify_file *
     return object_verify(run, object, err);
 }
 
-bool verify_file(const struct verify_input *input, const struct verify_file *file, const struct verify_artifact *artifact,
-                 struct claims *ret_claims, struct error *err)
+bool verify_file(const struct verify_input *input, const struct verify_file *file,
+                 const struct verify_artifact *artifact, struct claims *ret_claims, struct error *err)
 {
     struct verify_input own = *input;
     struct claims claims CLEANUP(claims_done) = {0};

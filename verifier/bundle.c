@@ -44,8 +44,8 @@ static bool parse_certificate(struct keep *keep, const struct node *node, struct
 }
 
 /*
- * Only the first certificate is used: intermediates come from the trust root, so a root or an intermediate that the signer
- * puts here cannot help (sigstore.md 2.2). A chain is a form of versions 0.1 and 0.2.
+ * Only the first certificate is used: intermediates come from the trust root, so a root or an intermediate that the
+ * signer puts here cannot help (sigstore.md 2.2). A chain is a form of versions 0.1 and 0.2.
  */
 static bool parse_chain(struct keep *keep, const struct node *node, struct bundle *bundle, struct error *err)
 {
@@ -148,8 +148,10 @@ static bool parse_message(struct keep *keep, const struct node *node, struct bun
         enum digest_alg alg;
     } algorithms[] = {{"SHA2_256", DIGEST_SHA256}, {"SHA2_384", DIGEST_SHA384}, {"SHA2_512", DIGEST_SHA512}};
     const struct node *digest, *signature, *algorithm, *value;
-    const struct field fields[] = {{"messageDigest", NODE_MAP, false, &digest}, {"signature", NODE_STRING, true, &signature}};
-    const struct field digest_fields[] = {{"algorithm", NODE_STRING, true, &algorithm}, {"digest", NODE_STRING, true, &value}};
+    const struct field fields[] = {{"messageDigest", NODE_MAP, false, &digest},
+                                   {"signature", NODE_STRING, true, &signature}};
+    const struct field digest_fields[] = {{"algorithm", NODE_STRING, true, &algorithm},
+                                          {"digest", NODE_STRING, true, &value}};
     struct span bytes = span_of(NULL, 0);
 
     if (!proto_fields(node, "messageSignature", fields, ARRAY_LEN(fields), err) ||
@@ -192,7 +194,8 @@ static bool parse_members(struct keep *keep, struct span bytes, struct bundle *b
         {"timestampVerificationData", NODE_MAP, false, &timestamps},
     };
 
-    return keep_json(keep, bytes, "bundle", &root, err) && proto_fields(root, "bundle", fields, ARRAY_LEN(fields), err) &&
+    return keep_json(keep, bytes, "bundle", &root, err) &&
+           proto_fields(root, "bundle", fields, ARRAY_LEN(fields), err) &&
            parse_version(media_type, &bundle->version, err) &&
            proto_fields(material, "verificationMaterial", material_fields, ARRAY_LEN(material_fields), err) &&
            parse_signer(keep, key, certificate, chain, bundle, err) && parse_entries(keep, entries, bundle, err) &&

@@ -143,7 +143,8 @@ static bool join_pool(const struct trust_authority *authority, const struct cert
     return true;
 }
 
-/* Does some authority of the root vouch for the certificate at this time? EXPIRED outranks UNTRUSTED_CHAIN as a reason. */
+/* Does some authority of the root vouch for the certificate at this time? EXPIRED outranks UNTRUSTED_CHAIN as a reason.
+ */
 static bool chain_at(const struct trust_root *root, const struct signer *signer, int64_t at, struct cert **ret_issuer,
                      struct error *why)
 {
@@ -186,8 +187,8 @@ static void standing_done(struct standing *standing)
     cert_free(standing->issuer);
 }
 
-static void look_at(const struct trust_root *root, const struct signer *signer, int64_t at, bool counts, bool *ret_valid,
-                    struct standing *standing)
+static void look_at(const struct trust_root *root, const struct signer *signer, int64_t at, bool counts,
+                    bool *ret_valid, struct standing *standing)
 {
     struct cert *issuer CLEANUP(cert_freep) = NULL;
     struct error why = ERROR_INIT;
@@ -222,7 +223,8 @@ static bool verify_root(struct verification *run, const struct signer *signer, c
         look_at(root, signer, run->input->now, true, &valid, &standing);
     }
     chain->chain_verified = standing.all;
-    if (standing.issuer && sct_verify(signer->cert, standing.issuer, root->sct_logs, root->ct_logs.count, NULL, &standing.why))
+    if (standing.issuer &&
+        sct_verify(signer->cert, standing.issuer, root->sct_logs, root->ct_logs.count, NULL, &standing.why))
         chain->sct_verified = true;
     if (chain->chain_verified && chain->sct_verified)
         return true;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Signatures by certificates: identity facts, and the certificate's standing under each trust root (sigstore.md 3.2-3.4). */
+/* Signatures by certificates: identity facts, and the certificate's standing under each trust root
+ * (sigstore.md 3.2-3.4). */
 #ifndef PG_VERIFIER_CERTIFICATE_H
 #define PG_VERIFIER_CERTIFICATE_H
 
@@ -16,7 +17,8 @@ struct signer {
  * Parses what the object carries. MALFORMED (also when a bundle brings the root itself along, as Sigstore's client
  * conformance wants), UNSUPPORTED (a key that we do not verify with).
  */
-bool signer_parse(const struct verification *run, const struct object *object, struct signer *ret, struct error *err) MUST_CHECK;
+bool signer_parse(const struct verification *run, const struct object *object, struct signer *ret,
+                  struct error *err) MUST_CHECK;
 void signer_done(struct signer *signer);
 
 /* Identity facts into the claim. */

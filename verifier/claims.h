@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What was proven about one image, and what was found that proves nothing. The verifier writes these; policy reads them.
- * A claim is a set of facts; none of them is a permission. Spans and nodes borrow from the claims' own keep and from the
- * evidence: the claims must not outlive the evidence they were made from.
+ * What was proven about one image, and what was found that proves nothing. The verifier writes these; policy reads
+ * them. A claim is a set of facts; none of them is a permission. Spans and nodes borrow from the claims' own keep and
+ * from the evidence: the claims must not outlive the evidence they were made from.
  */
 #ifndef PG_VERIFIER_CLAIMS_H
 #define PG_VERIFIER_CLAIMS_H
@@ -59,7 +59,7 @@ struct claim_chain {
     size_t root;
     bool chain_verified;/* at each verified time of this root (and only if there is one, or now_used) */
     bool now_used;      /* no verified time: the judge's time was used */
-    bool *valid_at;     /* per claim.times[i], whichever root proved it: is this root's chain valid then? NULL = no times */
+    bool *valid_at; /* per claim.times[i], whichever root proved it: is this root's chain valid then? NULL = no times */
     bool sct_verified;  /* by one of this root's CT logs */
     char *problem;      /* why chain_verified or sct_verified is false; NULL otherwise */
 };
@@ -97,7 +97,7 @@ struct claim {
     const struct node *statement;                /* attestations: the whole in-toto statement */
     struct span payload;                         /* the signed bytes (simple-signing JSON or statement) */
     struct span signature;                       /* raw signature bytes, after base64 */
-    struct span envelope;                        /* attestations and bundles: the blob as stored, for `download` and output */
+    struct span envelope; /* attestations and bundles: the blob as stored, for `download` and output */
 
     struct claim_time *times;
     size_t time_count;

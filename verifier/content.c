@@ -8,8 +8,8 @@
 #include "verifier/simplesigning.h"
 #include "verifier/statement.h"
 
-static bool read_simple_signing(struct keep *keep, struct span bytes, const struct digest *image, struct content *content,
-                                struct error *err)
+static bool read_simple_signing(struct keep *keep, struct span bytes, const struct digest *image,
+                                struct content *content, struct error *err)
 {
     struct simplesigning payload;
     char wanted[DIGEST_TEXT_BYTES], found[DIGEST_TEXT_BYTES];
@@ -35,8 +35,9 @@ static bool read_statement(struct keep *keep, struct span bytes, enum content_fo
         return false;
     content->predicate_type = statement.predicate_type;
     /* Trap 10: only this type says "signed"; any other statement by the same key says something else. */
-    content->kind = form == CONTENT_BUNDLE && span_eq_str(statement.predicate_type, statement_sign_v1) ? CLAIM_SIGNATURE
-                                                                                                        : CLAIM_ATTESTATION;
+    content->kind = form == CONTENT_BUNDLE && span_eq_str(statement.predicate_type, statement_sign_v1)
+                        ? CLAIM_SIGNATURE
+                        : CLAIM_ATTESTATION;
     content->statement = content->kind == CLAIM_ATTESTATION ? statement.root : NULL;
     return true;
 }

@@ -33,8 +33,8 @@ bool discover_note(struct discovery *discovery, const struct verify_place *place
     return claims_note(discovery->notes, &view, place->signatures ? CLAIM_SIGNATURE : CLAIM_ATTESTATION, why, err);
 }
 
-bool discover_ask(struct discovery *discovery, const struct verify_place *place, enum want_kind kind, const char *target,
-                  uint64_t max_bytes, const struct evidence **ret, struct error *err)
+bool discover_ask(struct discovery *discovery, const struct verify_place *place, enum want_kind kind,
+                  const char *target, uint64_t max_bytes, const struct evidence **ret, struct error *err)
 {
     struct error why;
 
@@ -61,7 +61,8 @@ bool discover_usable(struct discovery *discovery, const struct verify_place *pla
     *ret_usable = item && item->status == EVIDENCE_FOUND;
     if (!item || item->status != EVIDENCE_ERROR)
         return true;
-    (void)error_set(&why, item->reason == REASON_INTERNAL || item->reason == REASON_OK ? REASON_FETCH_FAILED : item->reason,
+    (void)error_set(&why,
+                    item->reason == REASON_INTERNAL || item->reason == REASON_OK ? REASON_FETCH_FAILED : item->reason,
                     "%s", item->error ? item->error : "the registry gave no usable answer");
     return discover_note(discovery, place, target, &why, err);
 }

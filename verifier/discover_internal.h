@@ -6,11 +6,11 @@
 #include "verifier/discover.h"
 
 /*
- * The evidence for an object; when it was never asked for, it is added to the wants, unless that would go beyond what one
- * decision may fetch (a finding then). *ret is NULL when there is no evidence yet.
+ * The evidence for an object; when it was never asked for, it is added to the wants, unless that would go beyond what
+ * one decision may fetch (a finding then). *ret is NULL when there is no evidence yet.
  */
-bool discover_ask(struct discovery *discovery, const struct verify_place *place, enum want_kind kind, const char *target,
-                  uint64_t max_bytes, const struct evidence **ret, struct error *err) MUST_CHECK;
+bool discover_ask(struct discovery *discovery, const struct verify_place *place, enum want_kind kind,
+                  const char *target, uint64_t max_bytes, const struct evidence **ret, struct error *err) MUST_CHECK;
 /* A finding about an object of a place; kind by what the place is searched for. */
 bool discover_note(struct discovery *discovery, const struct verify_place *place, const char *manifest,
                    const struct error *why, struct error *err) MUST_CHECK;

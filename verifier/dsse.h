@@ -22,7 +22,8 @@ struct dsse {
 };
 
 enum dsse_front {
-    DSSE_LEGACY, /* an .att layer: Go's encoding/json, several signatures allowed, further members beside sig tolerated */
+    DSSE_LEGACY, /* an .att layer: Go's encoding/json, several signatures allowed, further members beside sig tolerated
+                  */
     DSSE_BUNDLE, /* inside a bundle: proto3 JSON, exactly one signature, nothing unknown */
 };
 

@@ -151,7 +151,8 @@ static bool records_read(struct span bytes, uint32_t allowed, struct records *re
 static bool take_u32(const struct records *records, enum tag tag, uint32_t max, uint32_t *ret, struct error *err)
 {
     if (!records->present[tag] || !wire_u32(records->value[tag], ret) || *ret > max)
-        return error_set(err, REASON_MALFORMED, "evidence record: field %u is missing or out of range", (unsigned int)tag);
+        return error_set(err, REASON_MALFORMED, "evidence record: field %u is missing or out of range",
+                         (unsigned int)tag);
     return true;
 }
 
@@ -211,7 +212,8 @@ bool want_read(struct span record, struct want *ret, struct error *err)
     struct records records;
     uint32_t kind = 0;
 
-    if (!records_read(record, allowed, &records, err) || !take_u32(&records, TAG_ID, LIMIT_EVIDENCE_ITEMS, &want.id, err) ||
+    if (!records_read(record, allowed, &records, err) ||
+        !take_u32(&records, TAG_ID, LIMIT_EVIDENCE_ITEMS, &want.id, err) ||
         !take_u32(&records, TAG_KIND, WANT_BLOB, &kind, err) ||
         !take_text(&records, TAG_HOST, HOST_MAX_BYTES, true, false, &want.host, err) ||
         !take_text(&records, TAG_REPOSITORY, LIMIT_REFERENCE_BYTES, true, false, &want.repository, err) ||
@@ -269,7 +271,8 @@ bool evidence_read(struct span record, bool copy, struct evidence *ret, struct e
     uint32_t status = 0;
     uint32_t reason = 0;
 
-    if (!records_read(record, allowed, &records, err) || !take_u32(&records, TAG_ID, LIMIT_EVIDENCE_ITEMS, &item.id, err) ||
+    if (!records_read(record, allowed, &records, err) ||
+        !take_u32(&records, TAG_ID, LIMIT_EVIDENCE_ITEMS, &item.id, err) ||
         !take_u32(&records, TAG_STATUS, EVIDENCE_ABSENT, &status, err) ||
         !take_u32(&records, TAG_HTTP_STATUS, 999, &item.http_status, err) ||
         !take_u32(&records, TAG_REASON, REASON_COUNT - 1, &reason, err) ||

@@ -39,7 +39,8 @@ struct wants {
 enum evidence_status {
     EVIDENCE_ERROR = 0,  /* no usable answer: network, TLS, 5xx, limits; error tells */
     EVIDENCE_FOUND = 1,  /* 2xx with a body */
-    EVIDENCE_ABSENT = 2, /* the registry says it does not exist (404), or for referrers: API not supported (400, 404, 405, 406, 501) */
+    EVIDENCE_ABSENT = 2, /* the registry says it does not exist (404), or for referrers: API not supported (400, 404,
+                            405, 406, 501) */
 };
 
 struct evidence {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cosign's legacy layout: one layer is one signature or attestation, its proofs are annotations (sigstore.md 1.2, 1.5). */
+/* cosign's legacy layout: one layer is one signature or attestation, its proofs are annotations (sigstore.md 1.2, 1.5).
+ */
 #include "base/encode.h"
 #include "base/limits.h"
 #include "verifier/dsse.h"
@@ -64,7 +65,8 @@ bool legacy_signature_verify(struct verification *run, struct object *object, co
         (void)error_set(&why, REASON_BAD_SIGNATURE, "the layer has no annotation dev.cosignproject.cosign/signature");
         return claims_note(run->claims, &object->view, object->expected, &why, err);
     }
-    if (!keep_base64(keep, encoded, BASE64_STD, LIMIT_SIGNATURE_BYTES, "signature annotation", &object->signature, &why)) {
+    if (!keep_base64(keep, encoded, BASE64_STD, LIMIT_SIGNATURE_BYTES, "signature annotation", &object->signature,
+                     &why)) {
         why.reason = REASON_BAD_SIGNATURE;
         return claims_note(run->claims, &object->view, object->expected, &why, err);
     }

@@ -80,11 +80,11 @@ bool logentry_parse_bundle(struct keep *keep, const struct node *node, struct lo
     struct log_entry entry = {0};
 
     if (!proto_fields(node, "log entry", fields, ARRAY_LEN(fields), err) ||
-        !proto_fields(log_id, "logId", id_fields, 1, err) || !proto_fields(kind_version, "kindVersion", kind_fields, 2, err) ||
+        !proto_fields(log_id, "logId", id_fields, 1, err) ||
+        !proto_fields(kind_version, "kindVersion", kind_fields, 2, err) ||
         !proto_uint(index, "log entry: logIndex", &entry.index, err) ||
         !decode_hash(key_id, "log entry: logId.keyId", entry.log_id, err) ||
-        !parse_promise(keep, time, promise, &entry, err) ||
-        (proof && !parse_proof(proof, &entry, err)) ||
+        !parse_promise(keep, time, promise, &entry, err) || (proof && !parse_proof(proof, &entry, err)) ||
         !keep_base64(keep, body->text, BASE64_JSON, LIMIT_ATTESTATION_BYTES, "canonicalizedBody", &entry.body, err))
         return false;
     entry.kind = kind->text;

@@ -35,7 +35,8 @@ struct log_entry {
 };
 
 /* A member of a bundle's tlogEntries. */
-bool logentry_parse_bundle(struct keep *keep, const struct node *node, struct log_entry *ret, struct error *err) MUST_CHECK;
+bool logentry_parse_bundle(struct keep *keep, const struct node *node, struct log_entry *ret,
+                           struct error *err) MUST_CHECK;
 /* The annotation dev.sigstore.cosign/bundle (sigstore.md 1.2). */
 bool logentry_parse_legacy(struct keep *keep, struct span json, struct log_entry *ret, struct error *err) MUST_CHECK;
 

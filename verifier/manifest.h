@@ -37,8 +37,8 @@ struct manifest {
 };
 
 /*
- * content_type: as the registry gave it, NULL when none. The bytes' own mediaType must not contradict it, and only one of
- * `layers` and `manifests` may be there: one document must not be two things to two readers (CVE-2021-41190).
+ * content_type: as the registry gave it, NULL when none. The bytes' own mediaType must not contradict it, and only one
+ * of `layers` and `manifests` may be there: one document must not be two things to two readers (CVE-2021-41190).
  * Borrows from bytes. MALFORMED, LIMIT or UNSUPPORTED (schema 1, unknown types).
  */
 bool manifest_parse(struct span bytes, const char *content_type, struct manifest *ret, struct error *err) MUST_CHECK;

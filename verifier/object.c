@@ -62,8 +62,8 @@ static void read_content(struct verification *run, const struct object *object, 
 
     if (!outcome->content_read) {
         outcome->content_read = true;
-        outcome->content_ok =
-            content_read(&run->claims->keep, object->form, object->payload, &run->input->image, &outcome->content, &why);
+        outcome->content_ok = content_read(&run->claims->keep, object->form, object->payload, &run->input->image,
+                                           &outcome->content, &why);
         if (!outcome->content_ok) {
             outcome->why = why;
             outcome->has_why = true;
@@ -109,7 +109,8 @@ static bool key_verify(struct verification *run, const struct object *object, co
             return error_set(why, REASON_WRONG_KEY, "signed by another kind of key than %s",
                              pubkey_type_name(anchor->key));
         /* The bundle names this very key: then it is the signature that is broken. */
-        if (why->reason == REASON_WRONG_KEY && object->hint.len > 0 && span_eq_str(object->hint, pubkey_hint(anchor->key)))
+        if (why->reason == REASON_WRONG_KEY && object->hint.len > 0 &&
+            span_eq_str(object->hint, pubkey_hint(anchor->key)))
             return error_set(why, REASON_BAD_SIGNATURE, "the key that the bundle names does not verify its signature");
         return false;
     }

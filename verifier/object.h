@@ -52,7 +52,8 @@ struct verification {
 /* Counts one signature check; LIMIT when there were too many. */
 bool run_check(struct verification *run, struct error *err) MUST_CHECK;
 
-/* Adds a claim for each key that verifies the object, one for its certificate, or a finding that says why there is none. */
+/* Adds a claim for each key that verifies the object, one for its certificate, or a finding that says why there is
+ * none. */
 bool object_verify(struct verification *run, const struct object *object, struct error *err) MUST_CHECK;
 
 /* The fronts: from a candidate's bytes to objects. Malformed bytes become findings. */

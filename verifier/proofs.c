@@ -50,9 +50,8 @@ static bool verify_timestamps(struct verification *run, const struct object *obj
         int64_t at_ms;
         size_t authority;
 
-        if (!run_check(run, &why) ||
-            !timestamp_verify(object->timestamps[i], object->timestamped, root->stamps, root->timestamp_authorities.count,
-                              &authority, &at_ms, &why)) {
+        if (!run_check(run, &why) || !timestamp_verify(object->timestamps[i], object->timestamped, root->stamps,
+                                                       root->timestamp_authorities.count, &authority, &at_ms, &why)) {
             if (!set_problem(&claim->time_problem, &why, err))
                 return false;
             continue;
@@ -61,7 +60,8 @@ static bool verify_timestamps(struct verification *run, const struct object *obj
             continue;
         if (authority < ARRAY_LEN(used))
             used[authority] = true;
-        if (!add_time(claim, TIME_TSA, root_index, at_ms / 1000, root->timestamp_authorities.items[authority].name, err))
+        if (!add_time(claim, TIME_TSA, root_index, at_ms / 1000, root->timestamp_authorities.items[authority].name,
+                      err))
             return false;
     }
     return true;
@@ -102,7 +102,9 @@ static bool verify_inclusion(const struct log_entry *entry, const struct trust_l
     if (!tlog_verify_inclusion(&proof, entry->index, leaf, log->host, log->key, &is_v2, why))
         return error_wrap(why, "inclusion proof");
     /* A rebuilt leaf under v1 rules, or a stored one under v2's, would mix two sets of checks. */
-    return is_v2 == v2 ? true : error_set(why, REASON_NO_LOG_ENTRY, "log entry: its kind and its checkpoint are of two generations");
+    return is_v2 == v2
+               ? true
+               : error_set(why, REASON_NO_LOG_ENTRY, "log entry: its kind and its checkpoint are of two generations");
 }
 
 static bool verify_v1(struct verification *run, const struct log_entry *entry, const struct trust_log *log,

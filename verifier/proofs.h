@@ -7,9 +7,9 @@
 #include "verifier/rekor.h"
 
 /*
- * Adds claim.logs and claim.times. Whatever does not verify is left out and said in log_problem or time_problem; an entry
- * of a known log that does not verify takes that root's other entries with it (sigstore-go: every entry must). Only memory
- * can fail.
+ * Adds claim.logs and claim.times. Whatever does not verify is left out and said in log_problem or time_problem; an
+ * entry of a known log that does not verify takes that root's other entries with it (sigstore-go: every entry must).
+ * Only memory can fail.
  */
 bool proofs_verify(struct verification *run, const struct object *object, const struct cert *cert,
                    const struct pubkey *key, struct claim *claim, struct error *err) MUST_CHECK;

@@ -163,8 +163,8 @@ static bool port_ok(struct span port)
 }
 
 /*
- * Is the part before the first slash a host? Docker's rule: a dot, a colon or "localhost" makes it one. By capital letters
- * alone ("REGISTRY/app") it is neither: in lower case the same name would be one on Docker Hub.
+ * Is the part before the first slash a host? Docker's rule: a dot, a colon or "localhost" makes it one. By capital
+ * letters alone ("REGISTRY/app") it is neither: in lower case the same name would be one on Docker Hub.
  */
 static bool looks_like_host(struct span first)
 {
@@ -173,8 +173,9 @@ static bool looks_like_host(struct span first)
 }
 
 /*
- * The canonical host of "host[:port]"; NULL when it is not one. Port 443 is the default of HTTPS and is dropped, and Docker
- * Hub's three names become one: else a policy for one spelling would not see the other (containerd.md 5.2 row 11).
+ * The canonical host of "host[:port]"; NULL when it is not one. Port 443 is the default of HTTPS and is dropped, and
+ * Docker Hub's three names become one: else a policy for one spelling would not see the other (containerd.md 5.2 row
+ * 11).
  */
 static char *host_canonical(struct span text)
 {
@@ -239,7 +240,8 @@ static bool parse_name(struct span written, struct span name, struct ref *ref, s
         return bad(err, written, "the part before the first slash is not a valid host[:port]");
     official = strcmp(ref->host, docker_hub) == 0 && span_find_byte(path, '/') == SIZE_MAX;
     if (!repository_ok(path) || path.len + (official ? strlen("library/") : 0) > REPOSITORY_MAX_BYTES)
-        return bad(err, written, "the repository must be lower-case letters, digits and single separators, at most 255 bytes");
+        return bad(err, written,
+                   "the repository must be lower-case letters, digits and single separators, at most 255 bytes");
     ref->repository = mem_printf("%s%.*s", official ? "library/" : "", (int)path.len, (const char *)path.ptr);
     if (!ref->repository)
         return error_oom(err);
@@ -299,7 +301,8 @@ bool ref_parse(struct span text, struct ref *ret, struct error *err)
     if (at != SIZE_MAX) {
         name = span_cut(text, 0, at);
         if (!digest_parse(span_cut(text, at + 1, SIZE_MAX), &ref.digest))
-            return bad(err, text, "the digest must be sha256:, sha384: or sha512: and that many lower-case hexadecimal digits");
+            return bad(err, text,
+                       "the digest must be sha256:, sha384: or sha512: and that many lower-case hexadecimal digits");
     }
     if (!parse_tag(text, &name, &ref, err) || !parse_name(text, name, &ref, err))
         return false;

@@ -3,9 +3,9 @@
  * Image references: what the user or the runtime wrote, and its canonical parts.
  * Grammar: distribution/reference (host[:port]/path[:tag][@digest]); normalisation as go-containerregistry's weak mode
  * and docker's familiar names (policy.md 1.2): no host = index.docker.io; docker.io, index.docker.io and
- * registry-1.docker.io are one host, "index.docker.io"; one path component there = library/; neither tag nor digest = :latest.
- * One host has one spelling, so that no policy is missed: lower case, port 443 dropped (where the rest still reads as a host), IPv6 as RFC 5952 writes it, IPv4
- * as dotted quad only.
+ * registry-1.docker.io are one host, "index.docker.io"; one path component there = library/; neither tag nor digest =
+ * :latest. One host has one spelling, so that no policy is missed: lower case, port 443 dropped (where the rest still
+ * reads as a host), IPv6 as RFC 5952 writes it, IPv4 as dotted quad only.
  */
 #ifndef PG_VERIFIER_REF_H
 #define PG_VERIFIER_REF_H

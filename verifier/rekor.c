@@ -162,7 +162,8 @@ static bool check_intoto(const struct node *spec, bool first_version, const stru
                          struct error *err)
 {
     const struct node *content, *public_key, *envelope, *hash, *payload_hash;
-    const struct field fields[] = {{"content", NODE_MAP, true, &content}, {"publicKey", NODE_STRING, false, &public_key}};
+    const struct field fields[] = {{"content", NODE_MAP, true, &content},
+                                   {"publicKey", NODE_STRING, false, &public_key}};
     const struct field content_fields[] = {
         {"envelope", FIELD_ANY, false, &envelope},
         {"hash", NODE_MAP, false, &hash},
@@ -212,5 +213,6 @@ bool rekor_check_body(struct keep *keep, const struct log_entry *entry, const st
         return check_dsse(spec, subject, err);
     if (node_str_is(kind, "intoto") && (node_str_is(version, "0.0.1") || node_str_is(version, "0.0.2")))
         return check_intoto(spec, node_str_is(version, "0.0.1"), subject, err);
-    return error_set(err, REASON_UNSUPPORTED, "log entry: its kind is none of hashedrekord, dsse, intoto of a known version");
+    return error_set(err, REASON_UNSUPPORTED,
+                     "log entry: its kind is none of hashedrekord, dsse, intoto of a known version");
 }

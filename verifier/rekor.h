@@ -20,7 +20,7 @@ struct rekor_subject {
     struct span message;     /* payload, or DSSE's PAE; empty when only digest is known */
     const struct digest *digest; /* of the message when it is not here (NULL otherwise) */
     bool is_dsse;
-    bool is_legacy;          /* then envelope is the stored blob, whose hash dsse and intoto entries of this layout carry */
+    bool is_legacy; /* then envelope is the stored blob, whose hash dsse and intoto entries of this layout carry */
     struct span payload;     /* DSSE: the decoded payload */
     struct span envelope;
     struct span signature;
@@ -38,7 +38,8 @@ bool rekor_entry_is_v2(const struct log_entry *entry);
 bool rekor_check_body(struct keep *keep, const struct log_entry *entry, const struct rekor_subject *subject,
                       struct error *err) MUST_CHECK;
 
-/* Rekor v2: the entry as the log must have stored it, rebuilt from our own facts, in canonical form; appended to ret. */
+/* Rekor v2: the entry as the log must have stored it, rebuilt from our own facts, in canonical form; appended to ret.
+ */
 bool rekor_rebuild_v2(const struct rekor_subject *subject, struct buf *ret, struct error *err) MUST_CHECK;
 
 #endif

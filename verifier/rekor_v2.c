@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rekor v2 stores nothing that the bundle's canonicalizedBody could be trusted for: the leaf is rebuilt from our own facts
- * and that is proven (sigstore.md trap 8 and 3.7).
+ * Rekor v2 stores nothing that the bundle's canonicalizedBody could be trusted for: the leaf is rebuilt from our own
+ * facts and that is proven (sigstore.md trap 8 and 3.7).
  */
 #include "verifier/rekor.h"
 
@@ -37,7 +37,8 @@ static const char *rsa_details(const struct pubkey *key)
     return NULL;
 }
 
-/* keyDetails and the digest's algorithm go by the key (3.7); pure Ed25519 cannot be logged, so Ed25519 means Ed25519ph. */
+/* keyDetails and the digest's algorithm go by the key (3.7); pure Ed25519 cannot be logged, so Ed25519 means Ed25519ph.
+ */
 static const char *key_details(const struct pubkey *key, enum digest_alg *ret_alg)
 {
     *ret_alg = DIGEST_SHA256;
@@ -81,7 +82,8 @@ bool rekor_rebuild_v2(const struct rekor_subject *subject, struct buf *ret, stru
     if (!message_digest(subject, alg, &digest))
         return error_set(err, REASON_UNSUPPORTED, "log entry: the digest for this kind of key is not known");
     /* RFC 8785: members sorted, no spaces; base64 needs no escapes. */
-    buf_str(ret, "{\"apiVersion\":\"0.0.2\",\"kind\":\"hashedrekord\",\"spec\":{\"hashedRekordV002\":{\"data\":{\"algorithm\":\"");
+    buf_str(ret, "{\"apiVersion\":\"0.0.2\",\"kind\":\"hashedrekord\",\"spec\":{\"hashedRekordV002\":{\"data\":{"
+                 "\"algorithm\":\"");
     buf_str(ret, digest_enum(alg));
     buf_str(ret, "\",\"digest\":\"");
     base64_encode(span_of(digest.bytes, digest_size(alg)), ret);

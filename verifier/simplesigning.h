@@ -19,6 +19,7 @@ struct simplesigning {
 };
 
 /* Exactly the members of the format, each once, critical.type as cosign writes it. MALFORMED otherwise. */
-bool simplesigning_parse(struct keep *keep, struct span payload, struct simplesigning *ret, struct error *err) MUST_CHECK;
+bool simplesigning_parse(struct keep *keep, struct span payload, struct simplesigning *ret,
+                         struct error *err) MUST_CHECK;
 
 #endif

@@ -60,8 +60,8 @@ bool statement_parse(struct keep *keep, struct span payload, struct statement *r
     return true;
 }
 
-bool statement_match(const struct statement *statement, const struct digest *digest, const struct node **ret_annotations,
-                     struct error *err)
+bool statement_match(const struct statement *statement, const struct digest *digest,
+                     const struct node **ret_annotations, struct error *err)
 {
     char hex[2 * DIGEST_MAX_BYTES + 1];
 

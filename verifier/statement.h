@@ -24,10 +24,10 @@ struct statement {
 bool statement_parse(struct keep *keep, struct span payload, struct statement *ret, struct error *err) MUST_CHECK;
 
 /*
- * The first subject with this digest under the digest's own algorithm decides, as in cosign; its `annotations` (NULL when
- * absent) are the signed ones. DIGEST_MISMATCH when no subject has it.
+ * The first subject with this digest under the digest's own algorithm decides, as in cosign; its `annotations` (NULL
+ * when absent) are the signed ones. DIGEST_MISMATCH when no subject has it.
  */
-bool statement_match(const struct statement *statement, const struct digest *digest, const struct node **ret_annotations,
-                     struct error *err) MUST_CHECK;
+bool statement_match(const struct statement *statement, const struct digest *digest,
+                     const struct node **ret_annotations, struct error *err) MUST_CHECK;
 
 #endif

@@ -173,8 +173,8 @@ static bool entry_is_tag(const struct node *entry, const char *tag)
     struct span suffix = span_str(tag);
 
     if (node_is(name, NODE_STRING) &&
-        (span_eq(name->text, suffix) ||
-         (name->text.len > suffix.len && span_ends(name->text, tag) && name->text.ptr[name->text.len - suffix.len - 1] == ':')))
+        (span_eq(name->text, suffix) || (name->text.len > suffix.len && span_ends(name->text, tag) &&
+                                         name->text.ptr[name->text.len - suffix.len - 1] == ':')))
         return true;
     return (node_str_is(kind, "dev.cosignproject.cosign/sigs") && span_ends(suffix, ".sig")) ||
            (node_str_is(kind, "dev.cosignproject.cosign/atts") && span_ends(suffix, ".att"));
@@ -233,7 +233,8 @@ void store_put_descriptor(struct json_out *out, const char *media_type, const st
 }
 
 /* One blob, when it is a manifest about the image. Blobs that are no JSON objects are layers, payloads and the like. */
-static bool list_if_referrer(struct store *store, const char *hex, const char *image, struct json_out *out, struct error *err)
+static bool list_if_referrer(struct store *store, const char *hex, const char *image, struct json_out *out,
+                             struct error *err)
 {
     char *path CLEANUP(mem_freep) = mem_printf("%s/blobs/sha256/%s", store->path, hex);
     struct buf bytes CLEANUP(buf_free) = BUF_INIT(0);
@@ -299,7 +300,8 @@ static bool answer_referrers(struct store *store, const struct want *want, struc
     json_put_int(&out, "schemaVersion", 2);
     json_put_str(&out, "mediaType", index_type);
     json_open_list(&out, "manifests");
-    listed = store->index ? list_layout(store, want->target, &out, &why) : store_plain_list(store, want->target, &out, &why);
+    listed =
+        store->index ? list_layout(store, want->target, &out, &why) : store_plain_list(store, want->target, &out, &why);
     json_close_list(&out);
     json_close_map(&out);
     if (listed && !buf_ok(&listing))

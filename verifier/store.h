@@ -6,8 +6,8 @@
  *   OCI layout (image-spec image-layout.md), as `cosign save`, `pullguard collect`, skopeo and oras write it:
  *     oci-layout, index.json, blobs/<algorithm>/<hex>. A tag is looked up among index.json's manifests: the annotation
  *     org.opencontainers.image.ref.name equal to it (or ending in ":" and it), or cosign's own `kind` annotation
- *     (dev.cosignproject.cosign/sigs = .sig, .../atts = .att). Referrers are the manifests of index.json, and of the image
- *     manifests among the blobs, whose `subject` is the digest: cosign leaves bundles as blobs that nothing lists.
+ *     (dev.cosignproject.cosign/sigs = .sig, .../atts = .att). Referrers are the manifests of index.json, and of the
+ * image manifests among the blobs, whose `subject` is the digest: cosign leaves bundles as blobs that nothing lists.
  *
  *   plain: <algorithm>-<hex>/ per image, holding any of
  *     *.sigstore.json, *.bundle, *.json   Sigstore bundles
@@ -16,8 +16,8 @@
  *     *.att, *.dsse                       DSSE envelopes
  *     For these, manifests are made up that hold them as a registry would; what is signed is untouched.
  *
- * What comes from here is evidence like any other: digests are checked again by the judge. Reads files below the directory
- * only; parses them: run it where there is no network (design rule 2).
+ * What comes from here is evidence like any other: digests are checked again by the judge. Reads files below the
+ * directory only; parses them: run it where there is no network (design rule 2).
  */
 #ifndef PG_VERIFIER_STORE_H
 #define PG_VERIFIER_STORE_H

@@ -34,6 +34,7 @@ void store_put_descriptor(struct json_out *out, const char *media_type, const st
 
 /* Plain directories (store_plain.c): referrers of an image into a listing; the digest behind a tag, "" = none. */
 bool store_plain_list(struct store *store, const char *image, struct json_out *out, struct error *err) MUST_CHECK;
-bool store_plain_tag(struct store *store, const char *tag, char ret_digest[DIGEST_TEXT_BYTES], struct error *err) MUST_CHECK;
+bool store_plain_tag(struct store *store, const char *tag, char ret_digest[DIGEST_TEXT_BYTES],
+                     struct error *err) MUST_CHECK;
 
 #endif

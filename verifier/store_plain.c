@@ -18,7 +18,8 @@ static char *image_dir(const struct store *store, const char *image)
 {
     size_t algorithm = strcspn(image, ":-");
 
-    return image[algorithm] ? mem_printf("%s/%.*s-%s", store->path, (int)algorithm, image, image + algorithm + 1) : NULL;
+    return image[algorithm] ? mem_printf("%s/%.*s-%s", store->path, (int)algorithm, image, image + algorithm + 1)
+                            : NULL;
 }
 
 static bool list_dir(const char *dir, const char *const *suffixes, struct names *ret, struct error *err)
@@ -58,7 +59,8 @@ static void close_manifest(struct json_out *out)
     json_close_map(out);
 }
 
-static bool list_bundle(struct store *store, const char *dir, const char *name, struct json_out *listing, struct error *err)
+static bool list_bundle(struct store *store, const char *dir, const char *name, struct json_out *listing,
+                        struct error *err)
 {
     struct buf bytes CLEANUP(buf_free) = BUF_INIT(0);
     struct buf manifest CLEANUP(buf_free) = BUF_INIT(LIMIT_MANIFEST_BYTES);
@@ -95,7 +97,8 @@ bool store_plain_list(struct store *store, const char *image, struct json_out *l
 }
 
 /* A layer {payload, annotation signature}. The signature file is base64 text, perhaps with a line end. */
-static bool put_signature(struct store *store, const char *dir, const char *name, struct json_out *out, struct error *err)
+static bool put_signature(struct store *store, const char *dir, const char *name, struct json_out *out,
+                          struct error *err)
 {
     size_t stem = strlen(name) - strlen(".sig");
     char *payload_name CLEANUP(mem_freep) = mem_printf("%.*s.payload", (int)stem, name);
@@ -120,12 +123,14 @@ static bool put_signature(struct store *store, const char *dir, const char *name
     return true;
 }
 
-static bool put_envelope(struct store *store, const char *dir, const char *name, struct json_out *out, struct error *err)
+static bool put_envelope(struct store *store, const char *dir, const char *name, struct json_out *out,
+                         struct error *err)
 {
     struct buf envelope CLEANUP(buf_free) = BUF_INIT(0);
     struct descriptor_out descriptor;
 
-    if (!read_file(dir, name, LIMIT_ATTESTATION_BYTES, &envelope, err) || !store_make_up(store, &envelope, &descriptor, err))
+    if (!read_file(dir, name, LIMIT_ATTESTATION_BYTES, &envelope, err) ||
+        !store_make_up(store, &envelope, &descriptor, err))
         return false;
     store_put_descriptor(out, envelope_type, &descriptor, NULL);
     return true;

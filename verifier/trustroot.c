@@ -93,7 +93,8 @@ static bool add_chain(struct trust_root *root, struct span pem, struct error *er
 }
 
 /* Intermediates in front of the one anchor, as a trusted root writes it. */
-static bool add_anchor(struct trust_root *root, struct cert *anchor, const struct certs *intermediates, struct error *err)
+static bool add_anchor(struct trust_root *root, struct cert *anchor, const struct certs *intermediates,
+                       struct error *err)
 {
     struct trust_authority *authority = trust_authorities_grow(&root->authorities, err);
 
@@ -112,7 +113,8 @@ bool trust_root_parse(struct span bytes, struct trust_root **ret, struct error *
 
     if (!root)
         return error_oom(err);
-    done = span_starts(span_trim(bytes), "-----BEGIN") ? add_chain(root, bytes, err) : trustroot_read_json(bytes, root, err);
+    done = span_starts(span_trim(bytes), "-----BEGIN") ? add_chain(root, bytes, err)
+                                                       : trustroot_read_json(bytes, root, err);
     if (!done || !build_views(root, err))
         return error_wrap(err, "trust root");
     *ret = TAKE_PTR(root);
@@ -127,7 +129,8 @@ bool trust_root_from_pem(struct span roots, struct span intermediates, struct tr
 
     if (!root)
         return error_oom(err);
-    if (!certs_parse_pem(roots, &anchors, err) || (intermediates.len > 0 && !certs_parse_pem(intermediates, &between, err)))
+    if (!certs_parse_pem(roots, &anchors, err) ||
+        (intermediates.len > 0 && !certs_parse_pem(intermediates, &between, err)))
         return error_wrap(err, "trust root");
     for (size_t i = 0; i < anchors.count; i++)
         if (!add_anchor(root, anchors.items[i], &between, err))

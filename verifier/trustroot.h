@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Trust roots: Sigstore's trusted_root.json (media type version 0.1; sigstore.md 3.1), or a PEM file with one chain of an
- * authority of one's own. Configuration, not evidence: an error refuses the whole root.
+ * Trust roots: Sigstore's trusted_root.json (media type version 0.1; sigstore.md 3.1), or a PEM file with one chain of
+ * an authority of one's own. Configuration, not evidence: an error refuses the whole root.
  */
 #ifndef PG_VERIFIER_TRUSTROOT_H
 #define PG_VERIFIER_TRUSTROOT_H
@@ -61,12 +61,13 @@ struct trust_root {
 };
 
 /*
- * JSON, or PEM when it begins with "-----BEGIN": then the last certificate is the anchor, those before it are intermediates,
- * and there are no logs. Errors: MALFORMED, UNSUPPORTED, LIMIT.
+ * JSON, or PEM when it begins with "-----BEGIN": then the last certificate is the anchor, those before it are
+ * intermediates, and there are no logs. Errors: MALFORMED, UNSUPPORTED, LIMIT.
  */
 bool trust_root_parse(struct span bytes, struct trust_root **ret, struct error *err) MUST_CHECK;
 /* Each certificate of `roots` is an anchor; `intermediates` (may be empty) help every one of them. */
-bool trust_root_from_pem(struct span roots, struct span intermediates, struct trust_root **ret, struct error *err) MUST_CHECK;
+bool trust_root_from_pem(struct span roots, struct span intermediates, struct trust_root **ret,
+                         struct error *err) MUST_CHECK;
 void trust_root_free(struct trust_root *root);
 void trust_root_freep(struct trust_root **root);
 

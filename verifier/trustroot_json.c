@@ -38,7 +38,8 @@ static bool parse_window(const struct node *node, bool start_needed, struct time
         return false;
     if (!start && start_needed)
         return error_set(err, REASON_MALFORMED, "validFor.start is missing");
-    if ((start && !parse_time(start, true, &window.start_ms, err)) || (end && !parse_time(end, false, &window.end_ms, err)))
+    if ((start && !parse_time(start, true, &window.start_ms, err)) ||
+        (end && !parse_time(end, false, &window.end_ms, err)))
         return false;
     *ret = window;
     return true;
@@ -167,7 +168,8 @@ static bool parse_log(const struct node *node, struct trust_root *root, struct t
 
     if (!proto_fields(node, "log", fields, ARRAY_LEN(fields), err) ||
         !proto_fields(public_key, "publicKey", key_fields, ARRAY_LEN(key_fields), err) || !check_hash(hash, err) ||
-        !parse_window(valid, true, &window, err) || !parse_log_id(log_id, &id, err) || !parse_key(raw, details, &key, err))
+        !parse_window(valid, true, &window, err) || !parse_log_id(log_id, &id, err) ||
+        !parse_key(raw, details, &key, err))
         return false;
     if (!key) {
         root->skipped++;
@@ -268,7 +270,8 @@ bool trustroot_read_json(struct span bytes, struct trust_root *root, struct erro
     if (!node_str_is(media_type, media_type_v01))
         return error_set(err, REASON_UNSUPPORTED, "mediaType is \"%s\", not %s",
                          text_clean(media_type->text, clean, sizeof(clean)), media_type_v01);
-    return parse_logs(logs, "tlogs", root, &root->logs, err) && parse_logs(ct_logs, "ctlogs", root, &root->ct_logs, err) &&
+    return parse_logs(logs, "tlogs", root, &root->logs, err) &&
+           parse_logs(ct_logs, "ctlogs", root, &root->ct_logs, err) &&
            parse_authorities(authorities, "certificateAuthorities", &root->authorities, err) &&
            parse_authorities(timestamp_authorities, "timestampAuthorities", &root->timestamp_authorities, err);
 }

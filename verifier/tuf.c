@@ -69,8 +69,8 @@ static bool target_name_ok(const char *name)
 {
     struct span text = span_str(name);
 
-    if (text.len == 0 || text.len > TARGET_PATH_MAX || name[0] == '/' || name[text.len - 1] == '/' || strstr(name, "..") ||
-        strstr(name, "//"))
+    if (text.len == 0 || text.len > TARGET_PATH_MAX || name[0] == '/' || name[text.len - 1] == '/' ||
+        strstr(name, "..") || strstr(name, "//"))
         return false;
     for (size_t i = 0; i < text.len; i++)
         if (text.ptr[i] <= ' ' || text.ptr[i] >= 0x7f || strchr("%?#\\", text.ptr[i]))
@@ -78,7 +78,8 @@ static bool target_name_ok(const char *name)
     return true;
 }
 
-static bool take_names(struct tuf *tuf, const char *const *names, size_t count, const struct span *stored, struct error *err)
+static bool take_names(struct tuf *tuf, const char *const *names, size_t count, const struct span *stored,
+                       struct error *err)
 {
     if (count > TUF_MAX_TARGETS)
         return error_set(err, REASON_LIMIT, "more than %d targets", (int)TUF_MAX_TARGETS);
@@ -113,8 +114,8 @@ static void load_stored(struct tuf *tuf, enum tuf_role role, struct span bytes)
     tuf_document_move(&tuf->trusted[role], &document);
 }
 
-bool tuf_new(const struct tuf_stored *stored, const char *const *names, size_t name_count, int64_t now, struct tuf **ret,
-             struct error *err)
+bool tuf_new(const struct tuf_stored *stored, const char *const *names, size_t name_count, int64_t now,
+             struct tuf **ret, struct error *err)
 {
     struct tuf *tuf CLEANUP(tuf_freep) = mem_new(1, sizeof(*tuf));
     struct tuf_document *root;
@@ -128,7 +129,8 @@ bool tuf_new(const struct tuf_stored *stored, const char *const *names, size_t n
         return false;
     if (stored->roles[TUF_ROOT].len > max_bytes[TUF_ROOT])
         return error_set(err, REASON_LIMIT, "root.json of more than %zu bytes", max_bytes[TUF_ROOT]);
-    if (!tuf_document_parse(stored->roles[TUF_ROOT], TUF_ROOT, root, err) || !tuf_verify_role(root, TUF_ROOT, root, err))
+    if (!tuf_document_parse(stored->roles[TUF_ROOT], TUF_ROOT, root, err) ||
+        !tuf_verify_role(root, TUF_ROOT, root, err))
         return error_wrap(err, "trusted root");
     for (size_t role = TUF_TIMESTAMP; role < TUF_ROLES; role++)
         load_stored(tuf, (enum tuf_role)role, stored->roles[role]);
@@ -211,20 +213,21 @@ bool tuf_finished(const struct tuf *tuf)
 }
 
 /* 5.3.10, 5.4.4, 5.5.6, 5.6.5: a freeze attack holds back newer files until what it serves has expired. */
-static bool check_expiry(const struct tuf *tuf, enum tuf_role role, const struct tuf_document *document, struct error *err)
+static bool check_expiry(const struct tuf *tuf, enum tuf_role role, const struct tuf_document *document,
+                         struct error *err)
 {
     char when[TIME_TEXT_BYTES];
 
     if (document->expires > tuf->now)
         return true;
-    return error_set(err, REASON_EXPIRED, "%s version %lld expired at %s", tuf_role_file(role), (long long)document->version,
-                     time_format(document->expires, when));
+    return error_set(err, REASON_EXPIRED, "%s version %lld expired at %s", tuf_role_file(role),
+                     (long long)document->version, time_format(document->expires, when));
 }
 
 static bool rolled_back(enum tuf_role role, int64_t had, int64_t got, struct error *err)
 {
-    return error_set(err, REASON_UNTRUSTED_CHAIN, "%s would go back from version %lld to %lld (rollback)", tuf_role_file(role),
-                     (long long)had, (long long)got);
+    return error_set(err, REASON_UNTRUSTED_CHAIN, "%s would go back from version %lld to %lld (rollback)",
+                     tuf_role_file(role), (long long)had, (long long)got);
 }
 
 /* 5.3.4 to 5.3.8: by the old root's keys and by its own, and the very next version. */
@@ -237,9 +240,10 @@ static bool give_root(struct tuf *tuf, struct span bytes, struct error *err)
         !tuf_verify_role(&document, TUF_ROOT, &document, err))
         return false;
     if (document.version != old->version + 1)
-        return error_set(err, REASON_UNTRUSTED_CHAIN, "root.json is of version %lld; want %lld", (long long)document.version,
-                         (long long)old->version + 1);
-    /* 5.3.11: after a rotation old versions count no more, which is how a repository recovers from a fast-forward attack */
+        return error_set(err, REASON_UNTRUSTED_CHAIN, "root.json is of version %lld; want %lld",
+                         (long long)document.version, (long long)old->version + 1);
+    /* 5.3.11: after a rotation old versions count no more, which is how a repository recovers from a fast-forward
+     * attack */
     if (!tuf_same_role(old, &document, TUF_TIMESTAMP) || !tuf_same_role(old, &document, TUF_SNAPSHOT)) {
         tuf_document_done(&tuf->trusted[TUF_TIMESTAMP]);
         tuf_document_done(&tuf->trusted[TUF_SNAPSHOT]);
@@ -281,14 +285,16 @@ static bool check_snapshot_rollback(const struct tuf_document *old, const struct
         if (!tuf_meta_parse(entry, false, &had, err) || !tuf_meta_parse(other, false, &got, err))
             return false;
         if (got.version < had.version)
-            return error_set(err, REASON_UNTRUSTED_CHAIN, "snapshot.json takes %s back from version %lld to %lld (rollback)",
-                             name, (long long)had.version, (long long)got.version);
+            return error_set(err, REASON_UNTRUSTED_CHAIN,
+                             "snapshot.json takes %s back from version %lld to %lld (rollback)", name,
+                             (long long)had.version, (long long)got.version);
     }
     return true;
 }
 
 /* Everything that binds a snapshot or targets file to the metadata that names it. */
-static bool check_against(const struct tuf *tuf, enum tuf_role role, const struct tuf_document *document, struct error *err)
+static bool check_against(const struct tuf *tuf, enum tuf_role role, const struct tuf_document *document,
+                          struct error *err)
 {
     struct tuf_meta meta;
 
@@ -297,8 +303,9 @@ static bool check_against(const struct tuf *tuf, enum tuf_role role, const struc
         !tuf_verify_role(&tuf->trusted[TUF_ROOT], role, document, err))
         return false;
     if (document->version != meta.version)
-        return error_set(err, REASON_UNTRUSTED_CHAIN, "%s is of version %lld; the %s names version %lld (mix and match)",
-                         tuf_role_file(role), (long long)document->version, role == TUF_SNAPSHOT ? "timestamp" : "snapshot",
+        return error_set(err, REASON_UNTRUSTED_CHAIN,
+                         "%s is of version %lld; the %s names version %lld (mix and match)", tuf_role_file(role),
+                         (long long)document->version, role == TUF_SNAPSHOT ? "timestamp" : "snapshot",
                          (long long)meta.version);
     return check_expiry(tuf, role, document, err);
 }
@@ -319,10 +326,12 @@ static bool begin_files(struct tuf *tuf, struct error *err)
         if (!tuf_meta_parse(entry, true, &target->meta, err))
             return false;
         if (target->meta.length == 0 || target->meta.length > LIMIT_TRUST_ROOT_BYTES)
-            return error_set(err, REASON_LIMIT, "%s is empty or larger than %d bytes", target->name, (int)LIMIT_TRUST_ROOT_BYTES);
+            return error_set(err, REASON_LIMIT, "%s is empty or larger than %d bytes", target->name,
+                             (int)LIMIT_TRUST_ROOT_BYTES);
         if (!tuf_meta_check_hashes(&target->meta, target->name, err))
             return false;
-        if (target->bytes && !tuf_meta_matches(&target->meta, span_of(target->bytes, target->len), target->name, &ignored)) {
+        if (target->bytes &&
+            !tuf_meta_matches(&target->meta, span_of(target->bytes, target->len), target->name, &ignored)) {
             mem_free(target->bytes);
             target->bytes = NULL;
             target->len = 0;
@@ -394,7 +403,8 @@ static bool give_snapshot(struct tuf *tuf, struct span bytes, struct error *err)
     struct tuf_document *old = &tuf->trusted[TUF_SNAPSHOT];
     struct tuf_meta meta;
 
-    if (!wanted_meta(tuf, TUF_SNAPSHOT, &meta, err) || !tuf_meta_matches(&meta, bytes, tuf_role_file(TUF_SNAPSHOT), err) ||
+    if (!wanted_meta(tuf, TUF_SNAPSHOT, &meta, err) ||
+        !tuf_meta_matches(&meta, bytes, tuf_role_file(TUF_SNAPSHOT), err) ||
         !tuf_document_parse(bytes, TUF_SNAPSHOT, &document, err) || !check_against(tuf, TUF_SNAPSHOT, &document, err))
         return false;
     if (old->tree && !check_snapshot_rollback(old, &document, err))
@@ -409,7 +419,8 @@ static bool give_targets(struct tuf *tuf, struct span bytes, struct error *err)
     struct tuf_document document CLEANUP(tuf_document_done) = {.bytes = NULL};
     struct tuf_meta meta;
 
-    if (!wanted_meta(tuf, TUF_TARGETS, &meta, err) || !tuf_meta_matches(&meta, bytes, tuf_role_file(TUF_TARGETS), err) ||
+    if (!wanted_meta(tuf, TUF_TARGETS, &meta, err) ||
+        !tuf_meta_matches(&meta, bytes, tuf_role_file(TUF_TARGETS), err) ||
         !tuf_document_parse(bytes, TUF_TARGETS, &document, err) || !check_against(tuf, TUF_TARGETS, &document, err))
         return false;
     tuf_document_move(&tuf->trusted[TUF_TARGETS], &document);

@@ -35,7 +35,8 @@ struct tuf_stored {
 enum { TUF_NAME_BYTES = 512, TUF_MAX_TARGETS = 16 };
 
 struct tuf_request {
-    char name[TUF_NAME_BYTES]; /* relative to the repository's base URL: "15.root.json", "targets/<sha256>.trusted_root.json" */
+    char name[TUF_NAME_BYTES]; /* relative to the repository's base URL: "15.root.json",
+                                  "targets/<sha256>.trusted_root.json" */
     size_t max_bytes;          /* give no more than that: a longer file is refused */
 };
 
@@ -45,8 +46,8 @@ struct tuf;
  * Begins an update at the time `now` (seconds; the whole update uses this one time). `names` are target paths.
  * Copies what it needs. Errors: MALFORMED, THRESHOLD (the stored root does not even sign itself), LIMIT.
  */
-bool tuf_new(const struct tuf_stored *stored, const char *const *names, size_t name_count, int64_t now, struct tuf **ret,
-             struct error *err) MUST_CHECK;
+bool tuf_new(const struct tuf_stored *stored, const char *const *names, size_t name_count, int64_t now,
+             struct tuf **ret, struct error *err) MUST_CHECK;
 void tuf_free(struct tuf *tuf);
 void tuf_freep(struct tuf **tuf);
 

@@ -40,7 +40,8 @@ struct tuf_meta {
 };
 bool tuf_meta_parse(const struct node *entry, bool target, struct tuf_meta *ret, struct error *err) MUST_CHECK;
 /* The entry of a role's file in timestamp or snapshot metadata. */
-bool tuf_meta_find(const struct tuf_document *document, enum tuf_role role, struct tuf_meta *ret, struct error *err) MUST_CHECK;
+bool tuf_meta_find(const struct tuf_document *document, enum tuf_role role, struct tuf_meta *ret,
+                   struct error *err) MUST_CHECK;
 /* Each hash that we know is hex (it becomes part of a file's name), and there is one. MALFORMED, UNSUPPORTED. */
 bool tuf_meta_check_hashes(const struct tuf_meta *meta, const char *what, struct error *err) MUST_CHECK;
 /* Length and every hash that is stated. DIGEST_MISMATCH, UNSUPPORTED (no hash that we know). */

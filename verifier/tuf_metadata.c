@@ -35,7 +35,8 @@ void tuf_document_move(struct tuf_document *ret, struct tuf_document *from)
     *from = (struct tuf_document){.bytes = NULL}; /* transferred */
 }
 
-/* Specification 4.2.1: the part that is common to all roles. Unknown members are part of what is signed, and ignored. */
+/* Specification 4.2.1: the part that is common to all roles. Unknown members are part of what is signed, and ignored.
+ */
 static bool read_common(struct tuf_document *document, enum tuf_role role, struct error *err)
 {
     const struct node *root = tree_root(document->tree);
@@ -46,7 +47,8 @@ static bool read_common(struct tuf_document *document, enum tuf_role role, struc
     if (!node_is(document->signed_part, NODE_MAP) || !node_is(document->signatures, NODE_LIST))
         return error_set(err, REASON_MALFORMED, "%s has no \"signed\" map and \"signatures\" list", role_files[role]);
     if (!node_str_is(node_get(document->signed_part, "_type"), role_names[role]))
-        return error_set(err, REASON_MALFORMED, "%s is not metadata of the role %s", role_files[role], role_names[role]);
+        return error_set(err, REASON_MALFORMED, "%s is not metadata of the role %s", role_files[role],
+                         role_names[role]);
     spec = node_get(document->signed_part, "spec_version");
     if (!node_is(spec, NODE_STRING) || !(span_starts(spec->text, "1.") || span_eq_str(spec->text, "1")))
         return error_set(err, REASON_UNSUPPORTED, "%s is not of version 1 of the TUF specification", role_files[role]);
@@ -86,8 +88,8 @@ static bool parse_ed25519(struct span hex, struct pubkey **ret, struct error *er
 }
 
 /*
- * Keys as go-tuf and Sigstore write them. A key that is of another type, or does not parse, is no key: it signs nothing.
- * Pairs of keytype and scheme that do not belong together are refused the same way.
+ * Keys as go-tuf and Sigstore write them. A key that is of another type, or does not parse, is no key: it signs
+ * nothing. Pairs of keytype and scheme that do not belong together are refused the same way.
  */
 static bool parse_key(const struct node *node, struct pubkey **ret, struct sig_scheme *ret_scheme)
 {
@@ -103,7 +105,8 @@ static bool parse_key(const struct node *node, struct pubkey **ret, struct sig_s
         ret_scheme->hash = DIGEST_NONE;
         return parse_ed25519(value->text, ret, &ignored);
     }
-    if ((node_str_is(type, "ecdsa") || node_str_is(type, "ecdsa-sha2-nistp256")) && node_str_is(scheme, "ecdsa-sha2-nistp256"))
+    if ((node_str_is(type, "ecdsa") || node_str_is(type, "ecdsa-sha2-nistp256")) &&
+        node_str_is(scheme, "ecdsa-sha2-nistp256"))
         return pubkey_parse_pem(value->text, ret, &ignored) && pubkey_type(*ret) == KEY_EC_P256;
     if (node_str_is(type, "rsa") && node_str_is(scheme, "rsassa-pss-sha256")) {
         ret_scheme->rsa_pss = true;
@@ -112,13 +115,15 @@ static bool parse_key(const struct node *node, struct pubkey **ret, struct sig_s
     return false;
 }
 
-/* Does one of the document's signatures with this key id verify? Several are tried: a bad one does not hide a good one. */
+/* Does one of the document's signatures with this key id verify? Several are tried: a bad one does not hide a good one.
+ */
 static bool signed_by(const struct tuf_document *document, struct span key_id, const struct pubkey *key,
                       const struct sig_scheme *scheme)
 {
     size_t seen = 0;
 
-    for (const struct node *item = document->signatures->child; item && seen < MAX_SIGNATURES; item = item->next, seen++) {
+    for (const struct node *item = document->signatures->child; item && seen < MAX_SIGNATURES;
+         item = item->next, seen++) {
         const struct node *id = node_get(item, "keyid");
         const struct node *sig = node_get(item, "sig");
         uint8_t bytes[LIMIT_SIGNATURE_BYTES];
@@ -136,8 +141,8 @@ static bool signed_by(const struct tuf_document *document, struct span key_id, c
 }
 
 /*
- * How many different keys of the role have signed. Different by their bytes: key ids need not be hashes of the keys (root
- * 11 of Sigstore's has others), so one key may stand under two ids and counts once.
+ * How many different keys of the role have signed. Different by their bytes: key ids need not be hashes of the keys
+ * (root 11 of Sigstore's has others), so one key may stand under two ids and counts once.
  */
 static int64_t count_signers(const struct node *keys, const struct node *key_ids, const struct tuf_document *document)
 {
@@ -170,15 +175,17 @@ bool tuf_verify_role(const struct tuf_document *root, enum tuf_role role, const 
     const struct node *key_ids = node_get(entry, "keyids");
     int64_t threshold, count;
 
-    if (!node_is(keys, NODE_MAP) || !node_is(key_ids, NODE_LIST) || !node_int(node_get(entry, "threshold"), false, &threshold) ||
-        threshold < 1)
+    if (!node_is(keys, NODE_MAP) || !node_is(key_ids, NODE_LIST) ||
+        !node_int(node_get(entry, "threshold"), false, &threshold) || threshold < 1)
         return error_set(err, REASON_MALFORMED, "root.json version %lld names no keys and threshold for the role %s",
                          (long long)root->version, role_names[role]);
     count = count_signers(keys, key_ids, document);
     if (count < threshold)
-        return error_set(err, REASON_THRESHOLD, "%s version %lld is signed by %lld of the keys in root.json version %lld; "
-                         "want %lld", role_files[role], (long long)document->version, (long long)count,
-                         (long long)root->version, (long long)threshold);
+        return error_set(err, REASON_THRESHOLD,
+                         "%s version %lld is signed by %lld of the keys in root.json version %lld; "
+                         "want %lld",
+                         role_files[role], (long long)document->version, (long long)count, (long long)root->version,
+                         (long long)threshold);
     return true;
 }
 
@@ -233,13 +240,15 @@ bool tuf_meta_find(const struct tuf_document *document, enum tuf_role role, stru
 }
 
 /* The hash of this algorithm: absent (DIGEST_NONE), or hex of its length. */
-static bool read_hash(const struct tuf_meta *meta, enum digest_alg alg, const char *what, struct digest *ret, struct error *err)
+static bool read_hash(const struct tuf_meta *meta, enum digest_alg alg, const char *what, struct digest *ret,
+                      struct error *err)
 {
     const struct node *hash = node_get(meta->hashes, digest_alg_name(alg));
 
     *ret = (struct digest){.alg = hash ? alg : DIGEST_NONE};
     if (hash && (!node_is(hash, NODE_STRING) || !hex_decode(hash->text, ret->bytes, digest_size(alg))))
-        return error_set(err, REASON_MALFORMED, "%s has a %s in its metadata that is not hex", what, digest_alg_name(alg));
+        return error_set(err, REASON_MALFORMED, "%s has a %s in its metadata that is not hex", what,
+                         digest_alg_name(alg));
     return true;
 }
 

@@ -30,8 +30,9 @@ static bool blob_bytes(struct verification *run, const struct candidate *candida
     if (!item)
         return true; /* not fetched yet */
     if (item->status == EVIDENCE_ERROR)
-        (void)error_set(&why, item->reason == REASON_INTERNAL || item->reason == REASON_OK ? REASON_FETCH_FAILED : item->reason,
-                        "%s", item->error ? item->error : "the registry gave no usable answer");
+        (void)error_set(
+            &why, item->reason == REASON_INTERNAL || item->reason == REASON_OK ? REASON_FETCH_FAILED : item->reason,
+            "%s", item->error ? item->error : "the registry gave no usable answer");
     else if (item->status == EVIDENCE_ABSENT)
         (void)error_set(&why, REASON_FETCH_FAILED, "the registry does not have the blob that the manifest names");
     else if (item->body.len != candidate->blob->size || !digest_matches(&candidate->blob->digest, item->body))

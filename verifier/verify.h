@@ -61,7 +61,8 @@ struct verify_file {
 
 /*
  * Adds to ret_wants what should be fetched next (nothing = the search is complete).
- * Searches .sig (and .att when attestations are wanted), referrers and the fallback tag at once; then manifests; then blobs.
+ * Searches .sig (and .att when attestations are wanted), referrers and the fallback tag at once; then manifests; then
+ * blobs.
  */
 bool verify_wants(const struct verify_input *input, const struct evidence_set *evidence, struct wants *ret_wants,
                   struct error *err) MUST_CHECK;
@@ -71,10 +72,10 @@ bool verify_claims(const struct verify_input *input, const struct evidence_set *
                    struct error *err) MUST_CHECK;
 
 /*
- * The same for one file beside an artifact (verify-blob, verify-bundle): input's keys, roots and time count, its places and
- * image do not. A DSSE bundle must name the artifact as a subject; a message signature must be over it.
+ * The same for one file beside an artifact (verify-blob, verify-bundle): input's keys, roots and time count, its places
+ * and image do not. A DSSE bundle must name the artifact as a subject; a message signature must be over it.
  */
-bool verify_file(const struct verify_input *input, const struct verify_file *file, const struct verify_artifact *artifact,
-                 struct claims *ret_claims, struct error *err) MUST_CHECK;
+bool verify_file(const struct verify_input *input, const struct verify_file *file,
+                 const struct verify_artifact *artifact, struct claims *ret_claims, struct error *err) MUST_CHECK;
 
 #endif

@@ -29,8 +29,8 @@ bool cache_may_hold(const struct request *request)
 {
     const uint32_t fresh = REQUEST_REPORT | REQUEST_EVIDENCE | REQUEST_NO_CACHE | REQUEST_INSECURE | REQUEST_COLLECT;
 
-    return request->reference && is_plain_digest(request->digest) && (request->flags & fresh) == 0 && !request->policy &&
-           !request->member;
+    return request->reference && is_plain_digest(request->digest) && (request->flags & fresh) == 0 &&
+           !request->policy && !request->member;
 }
 
 bool entry_path(const char *root, const char *digest, const char *reference, char *dst, size_t size)
@@ -61,7 +61,8 @@ bool entry_read(struct span file, struct entry *ret)
             entry.reference = value;
         else if (tag == ENTRY_RESPONSE)
             entry.response = value;
-        else if ((tag == ENTRY_DECIDED && !wire_u64(value, &decided)) || (tag == ENTRY_EXPIRES && !wire_u64(value, &expires)))
+        else if ((tag == ENTRY_DECIDED && !wire_u64(value, &decided)) ||
+                 (tag == ENTRY_EXPIRES && !wire_u64(value, &expires)))
             return false;
     }
     entry.decided_at = (int64_t)decided;

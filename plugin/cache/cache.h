@@ -2,16 +2,17 @@
 /*
  * Positive verdicts on disk. libc only: the hook looks them up itself, so that a repeated pull costs a process start.
  *
- *   <root>/var/cache/pullguard/verdicts/stamp            what the files that decide looked like when they were last loaded
- *   <root>/var/cache/pullguard/verdicts/<hex>-<hash>     one verdict for one digest under one name
+ *   <root>/var/cache/pullguard/verdicts/stamp            what the files that decide looked like when they were last
+ * loaded <root>/var/cache/pullguard/verdicts/<hex>-<hash>     one verdict for one digest under one name
  *
  * Why a hit is safe:
- *  - Only root (or the invoking user) can have written what is believed: owner and mode of each file are checked after it
- *    is open. The judge and the fetcher run as another user and cannot.
+ *  - Only root (or the invoking user) can have written what is believed: owner and mode of each file are checked after
+ * it is open. The judge and the fetcher run as another user and cannot.
  *  - The key is in the file: digest and reference exactly as the runtime wrote it. A renamed file is a miss.
  *  - An entry counts only with the stamp's fingerprint, and the stamp only while every file and directory that decides
  *    (settings, policies, keys, trust roots, the engine) is the same inode with the same size, change time, owner and
- *    mode. Change times cannot be set back; a file changed within two seconds before it was loaded gives no stamp at all.
+ *    mode. Change times cannot be set back; a file changed within two seconds before it was loaded gives no stamp at
+ * all.
  *  - Directories above them must still have the owner and mode they had.
  *  - It has a life (settings, cache.life), and no life beyond the time at which a rule of the policy would end it.
  * Anything odd, short or unreadable is a miss. Deny is never stored.
@@ -37,8 +38,8 @@ enum cache_look {
 bool cache_may_hold(const struct request *request);
 
 /*
- * A response when one is held; false = a miss. `reference` stands for request->reference when not NULL (a canonical form).
- * ret_decided_at: when it was verified.
+ * A response when one is held; false = a miss. `reference` stands for request->reference when not NULL (a canonical
+ * form). ret_decided_at: when it was verified.
  */
 bool cache_lookup(const char *root, const struct request *request, const char *reference, unsigned int look,
                   struct response *ret, int64_t *ret_decided_at);
@@ -46,15 +47,16 @@ bool cache_lookup(const char *root, const struct request *request, const char *r
 /* What was loaded, when, and for how long it counts. */
 struct cache_source {
     const char *fingerprint;       /* of everything that decided */
-    const struct names *consulted; /* absolute paths (root included) of files and directories that decide; may be absent */
+    const struct names
+        *consulted; /* absolute paths (root included) of files and directories that decide; may be absent */
     int64_t loaded_at;             /* time_now() before the first of them was read */
     int64_t life_s;
     bool engine_only;              /* logs beside the journal are on: hits go through the engine */
 };
 
 /* Keeps an allow for the request's own reference, and for `canonical` too when not NULL. Failure = not kept. */
-bool cache_store(const char *root, const struct cache_source *source, const struct request *request, const char *canonical,
-                 const struct response *response, struct error *err) MUST_CHECK;
+bool cache_store(const char *root, const struct cache_source *source, const struct request *request,
+                 const char *canonical, const struct response *response, struct error *err) MUST_CHECK;
 
 /* For `pullguard cache`. each: false stops. Entries that do not read are left out of the list, and removed by clear. */
 struct cache_entry {

@@ -44,7 +44,8 @@ bool format_read(const char *path, struct buf *ret)
     uint8_t *place;
 
     if (fd < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || (status.st_mode & 022) != 0 ||
-        (status.st_uid != 0 && status.st_uid != geteuid()) || status.st_size <= 0 || (uint64_t)status.st_size > ret->max)
+        (status.st_uid != 0 && status.st_uid != geteuid()) || status.st_size <= 0 ||
+        (uint64_t)status.st_size > ret->max)
         return false;
     place = buf_reserve(ret, (size_t)status.st_size);
     return place && read(fd, place, (size_t)status.st_size) == status.st_size;

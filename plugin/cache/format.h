@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A file of the cache: one message of base/wire.h, and a checksum against torn and decayed files (not against people). */
+/* A file of the cache: one message of base/wire.h, and a checksum against torn and decayed files (not against people).
+ */
 #ifndef PG_PLUGIN_CACHE_FORMAT_H
 #define PG_PLUGIN_CACHE_FORMAT_H
 

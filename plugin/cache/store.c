@@ -124,8 +124,8 @@ static bool write_entry(const char *root, const struct cache_source *source, con
     return file_write_atomic(path, buf_as_span(&file), 0600, false, err);
 }
 
-bool cache_store(const char *root, const struct cache_source *source, const struct request *request, const char *canonical,
-                 const struct response *response, struct error *err)
+bool cache_store(const char *root, const struct cache_source *source, const struct request *request,
+                 const char *canonical, const struct response *response, struct error *err)
 {
     int64_t now = time_now();
 
@@ -157,12 +157,13 @@ static void show(const char *path, const struct stamp *stamp, cache_each *each, 
     reference = span_dup(entry.reference);
     if (!reference)
         return;
-    shown = (struct cache_entry){.reference = reference,
-                                 .digest = response.digest,
-                                 .policy = response.policy ? response.policy : "",
-                                 .decided_at = entry.decided_at,
-                                 .expires = entry.expires,
-                                 .current = stamp->fingerprint.len > 0 && span_eq(stamp->fingerprint, entry.fingerprint)};
+    shown =
+        (struct cache_entry){.reference = reference,
+                             .digest = response.digest,
+                             .policy = response.policy ? response.policy : "",
+                             .decided_at = entry.decided_at,
+                             .expires = entry.expires,
+                             .current = stamp->fingerprint.len > 0 && span_eq(stamp->fingerprint, entry.fingerprint)};
     *ret_go_on = each(context, &shown);
 }
 

@@ -44,8 +44,9 @@ static bool check_flags(const struct verify_values *values, struct error *err)
     bool keyless = keyless_wanted(values);
 
     if (values->keys.count == 0 && !keyless)
-        return error_set(err, REASON_BAD_REQUEST,
-                         "who must have signed? Give --key FILE, or --certificate-identity and --certificate-oidc-issuer");
+        return error_set(
+            err, REASON_BAD_REQUEST,
+            "who must have signed? Give --key FILE, or --certificate-identity and --certificate-oidc-issuer");
     if (values->keys.count > 0 && keyless)
         return error_set(err, REASON_BAD_REQUEST, "--key and --certificate-identity exclude each other");
     if (keyless && (values->identity == NULL) == (values->identity_regexp == NULL))
@@ -248,8 +249,9 @@ static bool installed_root(const struct verify_values *values, const char *root,
         return error_set(err, REASON_NOT_FOUND,
                          "checking the transparency log needs a trust root: give --trusted-root FILE, or install one "
                          "(pullguard trust init), or accept signatures without a log entry (--insecure-ignore-tlog)");
-    return error_set(err, REASON_NOT_FOUND,
-                     "keyless verification needs a trust root: give --trusted-root FILE or install one (pullguard trust init)");
+    return error_set(
+        err, REASON_NOT_FOUND,
+        "keyless verification needs a trust root: give --trusted-root FILE or install one (pullguard trust init)");
 }
 
 /* Fills trust_root when one is needed; the document calls it ADHOC_TRUST_ROOT wherever it comes from. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Flags in cosign's words become one ClusterImagePolicy document, so that `verify` and its relatives go the same road as
- * every pull: same engine, same judge, same rules. The files named by flags belong to the person who typed them; they
- * are copied into the document as text, never interpreted here.
+ * Flags in cosign's words become one ClusterImagePolicy document, so that `verify` and its relatives go the same road
+ * as every pull: same engine, same judge, same rules. The files named by flags belong to the person who typed them;
+ * they are copied into the document as text, never interpreted here.
  */
 #ifndef PG_PLUGIN_CLI_ADHOC_H
 #define PG_PLUGIN_CLI_ADHOC_H
@@ -79,10 +79,11 @@ struct verify_values {
     VERIFY_OPTION("registry-token", 0, OPTION_TEXT, "TEXT", token, "identity token for the registry"), \
     VERIFY_OPTION("timeout", 0, OPTION_TEXT, "TIME", timeout, "limit for each image, as 30s or 2m; default 1m")
 /* What verify has besides. */
-#define VERIFY_OPTIONS \
-    VERIFY_OPTION("annotations", 'a', OPTION_LIST, "KEY=VALUE", annotations, \
-                  "annotation that the signature must carry; repeated or comma-separated: all of them"), \
-    VERIFY_OPTION("output", 'o', OPTION_TEXT, "json|text", output, "form of the answer on standard output; default json")
+#define VERIFY_OPTIONS                                                                                                 \
+    VERIFY_OPTION("annotations", 'a', OPTION_LIST, "KEY=VALUE", annotations,                                           \
+                  "annotation that the signature must carry; repeated or comma-separated: all of them"),               \
+        VERIFY_OPTION("output", 'o', OPTION_TEXT, "json|text", output,                                                 \
+                      "form of the answer on standard output; default json")
 
 /* Name that the engine gives to request.trust_root. */
 #define ADHOC_TRUST_ROOT "adhoc"

@@ -64,7 +64,8 @@ static void print_verdict(const struct cli *cli, const char *reference, const st
     enum exit_code code = ask_exit_code(response);
 
     if (code == EXIT_YES)
-        say_coloured(cli, response->warned ? COLOUR_WARN : COLOUR_GOOD, response->warned ? "ALLOW (with a warning)" : "ALLOW");
+        say_coloured(cli, response->warned ? COLOUR_WARN : COLOUR_GOOD,
+                     response->warned ? "ALLOW (with a warning)" : "ALLOW");
     else
         say_coloured(cli, COLOUR_BAD, code == EXIT_NO ? "DENY" : "DENY (could not decide)");
     fputs("  ", stdout);
@@ -125,7 +126,10 @@ static int check_run(const struct cli *cli, const void *values_, const struct te
     return print_human(cli, ask.reference, &response);
 }
 
-#define CHECK_OPTION(name, kind, value, member, help) { name, 0, kind, value, offsetof(struct check_values, member), help }
+#define CHECK_OPTION(name, kind, value, member, help)                                                                  \
+    {                                                                                                                  \
+        name, 0, kind, value, offsetof(struct check_values, member), help                                              \
+    }
 
 static const struct option_spec options[] = {
     CHECK_OPTION("digest", OPTION_TEXT, "DIGEST", digest,
@@ -133,17 +137,19 @@ static const struct option_spec options[] = {
     CHECK_OPTION("cached", OPTION_FLAG, NULL, cached, "use the verdict cache, as a pull would"),
     CHECK_OPTION("save-evidence", OPTION_TEXT, "FILE", save_evidence,
                  "write everything the decision rests on to FILE, for pullguard replay"),
-    CHECK_OPTION("timeout", OPTION_TEXT, "TIME", timeout, "limit for the decision, as 30s or 2m; default: the settings'"),
+    CHECK_OPTION("timeout", OPTION_TEXT, "TIME", timeout,
+                 "limit for the decision, as 30s or 2m; default: the settings'"),
 };
 
 const struct command command_check = {
     .name = "check",
     .usage = "[options] REF",
     .summary = "decide about an image as this node would, and explain",
-    .details = "Takes the decision that this node would take if REF were pulled now: same settings, policies, keys and\n"
-               "sandbox. Shows every policy, authority and signature that was considered and why each did or did not do.\n"
-               "Nothing is pulled, and nothing is written to journal, audit or cache.\n\n"
-               "Exit status: 0 allow, 1 deny, 2 could not decide (a pull would be denied).",
+    .details =
+        "Takes the decision that this node would take if REF were pulled now: same settings, policies, keys and\n"
+        "sandbox. Shows every policy, authority and signature that was considered and why each did or did not do.\n"
+        "Nothing is pulled, and nothing is written to journal, audit or cache.\n\n"
+        "Exit status: 0 allow, 1 deny, 2 could not decide (a pull would be denied).",
     OPTIONS(options),
     .values_size = sizeof(struct check_values),
     .min_args = 1,

@@ -43,7 +43,11 @@ static bool image_of(const struct ref *ref, const char *digest, struct policy_im
     char shown[80];
 
     *ret = (struct policy_image){
-        .written = ref->written, .host = ref->host, .repository = ref->repository, .tag = ref->tag, .digest = ref->digest,
+        .written = ref->written,
+        .host = ref->host,
+        .repository = ref->repository,
+        .tag = ref->tag,
+        .digest = ref->digest,
     };
     if (digest != NULL && !digest_parse(span_str(digest), &ret->digest))
         return error_set(err, REASON_BAD_REQUEST, "--digest %s: sha256:<64 lower-case hexadecimal digits> is wanted",
@@ -121,7 +125,8 @@ static int print_human(const struct cli *cli, const struct ref *ref, const struc
     }
     printf("%s is %s%s%s\n", ref->written, ref->name, ref->tag != NULL ? ":" : "", ref->tag != NULL ? ref->tag : "");
     list = tree_root(tree);
-    for (const struct node *policy = node_is(list, NODE_LIST) ? list->child : NULL; policy != NULL; policy = policy->next) {
+    for (const struct node *policy = node_is(list, NODE_LIST) ? list->child : NULL; policy != NULL;
+         policy = policy->next) {
         any = any || report_flag(policy, "matches");
         print_policy(cli, policy);
     }
@@ -177,10 +182,11 @@ const struct command command_policy_explain = {
     .name = "policy explain",
     .usage = "[options] REF",
     .summary = "show which policies apply to a reference and why",
-    .details = "Shows which policies apply to REF and by which glob. Globs are tried on every name the image has in a pull:\n"
-               "name:tag, name@digest, name:tag@digest and name. No network: without --digest only the names that need no\n"
-               "digest are tried.\n\n"
-               "Exit status: 0 some policy applies, 1 none, 2 the policies or the reference are not valid.",
+    .details =
+        "Shows which policies apply to REF and by which glob. Globs are tried on every name the image has in a pull:\n"
+        "name:tag, name@digest, name:tag@digest and name. No network: without --digest only the names that need no\n"
+        "digest are tried.\n\n"
+        "Exit status: 0 some policy applies, 1 none, 2 the policies or the reference are not valid.",
     OPTIONS(options),
     .values_size = sizeof(struct explain_values),
     .min_args = 1,

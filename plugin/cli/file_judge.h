@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The judge for files on the command line: bundles, detached signatures, attestations beside an artifact. What somebody
- * else made is parsed and judged in a child inside the judge's sandbox (no file, no network, another user), with the same
- * verifier and the same policy code as an image; the parent only reads files and prints the child's answer.
+ * else made is parsed and judged in a child inside the judge's sandbox (no file, no network, another user), with the
+ * same verifier and the same policy code as an image; the parent only reads files and prints the child's answer.
  */
 #ifndef PG_PLUGIN_CLI_FILE_JUDGE_H
 #define PG_PLUGIN_CLI_FILE_JUDGE_H
@@ -28,7 +28,7 @@ bool file_judge(const struct cli *cli, const struct adhoc *adhoc, const struct v
  * Runs `work` in a child inside the judge's sandbox and gives back what it wrote to `out`. The child has no file, no
  * network, and can open nothing. false: the child failed, died or was too slow.
  */
-bool judge_sandbox_run(const struct cli *cli, bool (*work)(void *context, struct buf *out, struct error *err), void *context,
-                       size_t max, int timeout_ms, struct buf *ret, struct error *err) MUST_CHECK;
+bool judge_sandbox_run(const struct cli *cli, bool (*work)(void *context, struct buf *out, struct error *err),
+                       void *context, size_t max, int timeout_ms, struct buf *ret, struct error *err) MUST_CHECK;
 
 #endif

@@ -47,7 +47,8 @@ static void print_option(FILE *out, const struct option_spec *option)
     const char *value = option->value;
 
     if (option->letter != 0)
-        snprintf(left, sizeof(left), "-%c, --%s%s%s", option->letter, option->name, value ? " " : "", value ? value : "");
+        snprintf(left, sizeof(left), "-%c, --%s%s%s", option->letter, option->name, value ? " " : "",
+                 value ? value : "");
     else
         snprintf(left, sizeof(left), "    --%s%s%s", option->name, value ? " " : "", value ? value : "");
     print_entry(out, left, option->help);

@@ -52,9 +52,10 @@ bool input_key(const char *path, struct buf *ret, struct error *err)
 
     for (size_t i = 0; i < ARRAY_LEN(services); i++)
         if (strncmp(path, services[i], strlen(services[i])) == 0)
-            return error_set(err, REASON_UNSUPPORTED,
-                             "--key %s: a PEM file is wanted; get it once with \"cosign public-key --key %s > cosign.pub\"",
-                             text_clean(span_str(path), shown, sizeof(shown)), shown);
+            return error_set(
+                err, REASON_UNSUPPORTED,
+                "--key %s: a PEM file is wanted; get it once with \"cosign public-key --key %s > cosign.pub\"",
+                text_clean(span_str(path), shown, sizeof(shown)), shown);
     return input_read(path, LIMIT_KEY_FILE_BYTES, ret, err);
 }
 

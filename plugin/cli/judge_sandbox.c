@@ -76,8 +76,8 @@ static bool prepare(const struct cli *cli, struct settings *settings, struct san
     return true;
 }
 
-bool judge_sandbox_run(const struct cli *cli, bool (*work)(void *context, struct buf *out, struct error *err), void *context,
-                       size_t max, int timeout_ms, struct buf *ret, struct error *err)
+bool judge_sandbox_run(const struct cli *cli, bool (*work)(void *context, struct buf *out, struct error *err),
+                       void *context, size_t max, int timeout_ms, struct buf *ret, struct error *err)
 {
     CLEANUP(settings_done) struct settings settings = { 0 };
     CLEANUP(buf_free) struct buf message = BUF_INIT(max + SLACK_BYTES);

@@ -38,8 +38,8 @@ static void lint_error(struct lint *lint, const char *file, const char *text)
 }
 
 /*
- * A file is first loaded alone, so that its own mistakes are told whatever the others hold; then together with the others,
- * which finds names that are used twice.
+ * A file is first loaded alone, so that its own mistakes are told whatever the others hold; then together with the
+ * others, which finds names that are used twice.
  */
 static void lint_file(struct lint *lint, const char *path)
 {
@@ -145,7 +145,10 @@ static int lint_run(const struct cli *cli, const void *values_, const struct tex
     return lint_summary(&lint, &files, &json, values->strict);
 }
 
-#define LINT_OPTION(name, kind, value, member, help) { name, 0, kind, value, offsetof(struct lint_values, member), help }
+#define LINT_OPTION(name, kind, value, member, help)                                                                   \
+    {                                                                                                                  \
+        name, 0, kind, value, offsetof(struct lint_values, member), help                                               \
+    }
 
 static const struct option_spec options[] = {
     LINT_OPTION("keys", OPTION_TEXT, "DIR", keys, "directory of the key files that policies name"),
@@ -157,10 +160,11 @@ const struct command command_policy_lint = {
     .name = "policy lint",
     .usage = "[options] [FILE|DIR]...",
     .summary = "check policy files: what does not load, what cannot match",
-    .details = "Loads policy files exactly as the engine does and reports each error with file, line, column and the path\n"
-               "of the field, and warns about documents that load and are probably not meant so. Without arguments the\n"
-               "node's own policy.d is checked. No network.\n\n"
-               "Exit status: 0 clean (or warnings only), 1 errors, 2 nothing could be checked.",
+    .details =
+        "Loads policy files exactly as the engine does and reports each error with file, line, column and the path\n"
+        "of the field, and warns about documents that load and are probably not meant so. Without arguments the\n"
+        "node's own policy.d is checked. No network.\n\n"
+        "Exit status: 0 clean (or warnings only), 1 errors, 2 nothing could be checked.",
     OPTIONS(options),
     .values_size = sizeof(struct lint_values),
     .min_args = 0,

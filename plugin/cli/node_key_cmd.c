@@ -32,7 +32,8 @@ static int show(const struct cli *cli, const struct privkey *key)
 
     made_at(cli->root, made);
     if (!cli->json) {
-        printf("fingerprint  %s\nmade         %s\npublic half  %s%s\n", fingerprint, made, cli->root, NODE_KEY_PUBLIC_PATH);
+        printf("fingerprint  %s\nmade         %s\npublic half  %s%s\n", fingerprint, made, cli->root,
+               NODE_KEY_PUBLIC_PATH);
         return EXIT_YES;
     }
     json_open_map(&out, NULL);
@@ -71,7 +72,8 @@ static int rotate_run(const struct cli *cli, const void *values UNUSED, const st
     }
     if (!cli->json)
         printf("The old key is gone, and with it every endorsement made by it.\n"
-               "Next: systemctl restart pullguard-endorser. Images pulled before must be pulled again before CRI-O starts them.\n");
+               "Next: systemctl restart pullguard-endorser. Images pulled before must be pulled again before CRI-O "
+               "starts them.\n");
     return show(cli, key);
 }
 
@@ -89,7 +91,8 @@ const struct command command_node_key_rotate = {
     .name = "node-key rotate",
     .usage = "[--json]",
     .summary = "replace that key, which revokes everything endorsed with it",
-    .details = "Makes a new node key in place of the old one. Every endorsement made before counts no more: CRI-O refuses to start\n"
+    .details = "Makes a new node key in place of the old one. Every endorsement made before counts no more: CRI-O "
+               "refuses to start\n"
                "containers from images that were pulled under the old key until they are pulled again.\n\n"
                "Exit status: 0 done, 2 not done.",
     .max_args = 0,

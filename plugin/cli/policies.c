@@ -35,7 +35,8 @@ static bool read_named(const char *directory, const char *name, const char *suff
     char shown[80];
 
     if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
-        return error_set(err, REASON_POLICY_ERROR, "%s: a file name in %s is wanted, without / and not starting with a dot",
+        return error_set(err, REASON_POLICY_ERROR,
+                         "%s: a file name in %s is wanted, without / and not starting with a dot",
                          text_clean(span_str(name), shown, sizeof(shown)), directory);
     path = mem_printf("%s/%s%s", directory, name, suffix);
     if (path == NULL)

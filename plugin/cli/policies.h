@@ -19,8 +19,8 @@ void policies_places_done(struct policies_places *places);
 struct policy_source policies_source(struct policies_places *places); /* borrows places */
 
 /*
- * The policy files behind arguments: a file is itself, a directory is its *.yaml, *.yml and *.json, sorted; no argument is
- * the node's policy.d.
+ * The policy files behind arguments: a file is itself, a directory is its *.yaml, *.yml and *.json, sorted; no argument
+ * is the node's policy.d.
  */
 bool policies_find(const char *root, const struct text_list *args, struct names *ret, struct error *err) MUST_CHECK;
 

@@ -7,8 +7,8 @@
 #include "base/error.h"
 
 /*
- * chain: one PEM file, intermediates first and root last; or roots with optional intermediates. Exactly one of chain and
- * roots is given. Each root becomes one authority whose chain is the intermediates and that root.
+ * chain: one PEM file, intermediates first and root last; or roots with optional intermediates. Exactly one of chain
+ * and roots is given. Each root becomes one authority whose chain is the intermediates and that root.
  */
 bool trust_json_from_chain(const char *chain, const char *roots, const char *intermediates, struct buf *ret,
                            struct error *err) MUST_CHECK;

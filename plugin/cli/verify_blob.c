@@ -90,8 +90,8 @@ static bool read_artifact(const char *text, bool digest_only, struct blob_input 
     return true;
 }
 
-static bool read_files(const struct blob_values *values, const char *artifact, bool digest_only, struct blob_input *input,
-                       struct error *err)
+static bool read_files(const struct blob_values *values, const char *artifact, bool digest_only,
+                       struct blob_input *input, struct error *err)
 {
     if (values->bundle == NULL && values->signature == NULL)
         return error_set(err, REASON_BAD_REQUEST, "what is to be verified? Give --bundle FILE, or --signature FILE");
@@ -99,7 +99,8 @@ static bool read_files(const struct blob_values *values, const char *artifact, b
         return error_set(err, REASON_BAD_REQUEST, "--bundle and --signature or --certificate exclude each other");
     return read_optional(values->bundle, LIMIT_ATTESTATION_BYTES, &input->bundle, &input->file.bundle, err) &&
            read_signature(values->signature, input, err) &&
-           read_optional(values->certificate, LIMIT_CERTIFICATE_BYTES, &input->certificate, &input->file.certificate, err) &&
+           read_optional(values->certificate, LIMIT_CERTIFICATE_BYTES, &input->certificate, &input->file.certificate,
+                         err) &&
            read_artifact(artifact, digest_only, input, err);
 }
 
@@ -162,7 +163,8 @@ static int blob_attestation_run(const struct cli *cli, const void *values_, cons
         say_error(cli, "either a file or --digest is wanted");
         return EXIT_UNDECIDED;
     }
-    if (!read_files(values, values->digest != NULL ? values->digest : args->items[0], values->digest != NULL, &input, &err) ||
+    if (!read_files(values, values->digest != NULL ? values->digest : args->items[0], values->digest != NULL, &input,
+                    &err) ||
         !adhoc_build(&with_type.verify, cli->root, &input.adhoc, &err)) {
         say_error(cli, "%s", err.text);
         return EXIT_UNDECIDED;
@@ -170,7 +172,8 @@ static int blob_attestation_run(const struct cli *cli, const void *values_, cons
     return judge_and_show(cli, &input);
 }
 
-/* The predicate type of the attestation that a first judgement found instead of a signature; NULL when there is none. */
+/* The predicate type of the attestation that a first judgement found instead of a signature; NULL when there is none.
+ */
 static char *attested_type(const struct file_answer *answer)
 {
     CLEANUP(tree_freep) struct tree *tree = NULL;
@@ -186,8 +189,8 @@ static char *attested_type(const struct file_answer *answer)
 }
 
 /*
- * The client protocol of sigstore's conformance suite. A bundle may hold a signature over the artifact or an attestation
- * about it, of whatever type: the first judgement tells which, the second one asks for exactly that.
+ * The client protocol of sigstore's conformance suite. A bundle may hold a signature over the artifact or an
+ * attestation about it, of whatever type: the first judgement tells which, the second one asks for exactly that.
  */
 static int bundle_run(const struct cli *cli, const void *values_, const struct text_list *args)
 {
@@ -220,7 +223,8 @@ static int bundle_run(const struct cli *cli, const void *values_, const struct t
 
 #define BLOB_OPTION(name, letter, value, member, help) \
     { name, letter, OPTION_TEXT, value, offsetof(struct blob_values, member), help }
-#define BUNDLE_OPTION BLOB_OPTION("bundle", 0, "FILE", bundle, "Sigstore bundle with signature or attestation, and proofs")
+#define BUNDLE_OPTION                                                                                                  \
+    BLOB_OPTION("bundle", 0, "FILE", bundle, "Sigstore bundle with signature or attestation, and proofs")
 
 /* struct verify_values comes first in struct blob_values, so the offsets are the same. */
 static const struct option_spec blob_options[] = {
@@ -238,15 +242,17 @@ static const struct option_spec blob_attestation_options[] = {
 static const struct option_spec bundle_options[] = { BUNDLE_OPTION, SIGNER_OPTIONS, LOG_OPTIONS };
 
 #define SIGNED_BY "(--key FILE | --certificate-identity NAME --certificate-oidc-issuer URL)"
-#define JUDGED_SO "\n\nThe files are judged in a process without network and without files, by the same code as images.\n\n" \
-                  "Exit status: 0 verified, 1 not verified, 2 could not be tried."
+#define JUDGED_SO                                                                                                      \
+    "\n\nThe files are judged in a process without network and without files, by the same code as images.\n\n"         \
+    "Exit status: 0 verified, 1 not verified, 2 could not be tried."
 
 const struct command command_verify_blob = {
     .name = "verify-blob",
     .usage = "(--bundle FILE | --signature FILE) " SIGNED_BY " [options] FILE",
     .summary = "verify a signature over a file, with cosign's flags",
-    .details = "Verifies that FILE was signed: by a Sigstore bundle, or by a detached signature. \"Verified OK\" goes to\n"
-               "standard error, as with cosign." JUDGED_SO,
+    .details =
+        "Verifies that FILE was signed: by a Sigstore bundle, or by a detached signature. \"Verified OK\" goes to\n"
+        "standard error, as with cosign." JUDGED_SO,
     OPTIONS(blob_options),
     .values_size = sizeof(struct blob_values),
     .min_args = 1,
@@ -270,7 +276,8 @@ const struct command command_verify_bundle = {
     .name = "verify-bundle",
     .usage = "--bundle FILE " SIGNED_BY " [--trusted-root FILE] [options] FILE|DIGEST",
     .summary = "verify a Sigstore bundle as the client conformance protocol asks",
-    .details = "Verifies a Sigstore bundle against a file or a digest (sha256:...), whether the bundle holds a signature or an\n"
+    .details = "Verifies a Sigstore bundle against a file or a digest (sha256:...), whether the bundle holds a "
+               "signature or an\n"
                "attestation of any type. The arguments are those of Sigstore's client conformance protocol." JUDGED_SO,
     OPTIONS(bundle_options),
     .values_size = sizeof(struct blob_values),

@@ -7,8 +7,8 @@
 #include "plugin/cli/adhoc.h"
 
 /*
- * The header on standard error. Each line claims only what the report shows for all of the claims; cosign's own header says
- * "transparency log verified" even when the check was switched off.
+ * The header on standard error. Each line claims only what the report shows for all of the claims; cosign's own header
+ * says "transparency log verified" even when the check was switched off.
  */
 void verify_out_header(const struct verify_values *values, const char *reference, const struct node *const *claims,
                        size_t count);

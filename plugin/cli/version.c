@@ -44,7 +44,8 @@ const struct command command_version = {
     .name = "version",
     .usage = "[--json]",
     .summary = "show the version and what was built in",
-    .details = "Shows the version, the optional parts that were built in, and where this installation looks for its files.",
+    .details =
+        "Shows the version, the optional parts that were built in, and where this installation looks for its files.",
     .max_args = 0,
     .run = version_run,
 };

@@ -4,8 +4,9 @@
  *
  *     NAME -name REF -digest DIGEST -stdin-media-type TYPE    with an OCI descriptor on stdin
  *
- * One line on stdout is the whole user interface: containerd puts it, unsanitised, into its error, its log and Kubernetes'
- * events. Exit 0 allows, 1 rejects. Options of our own, for wrappers in bin_dir: --root DIR, --deadline-ms N.
+ * One line on stdout is the whole user interface: containerd puts it, unsanitised, into its error, its log and
+ * Kubernetes' events. Exit 0 allows, 1 rejects. Options of our own, for wrappers in bin_dir: --root DIR, --deadline-ms
+ * N.
  */
 #include <errno.h>
 #include <fcntl.h>

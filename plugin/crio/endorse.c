@@ -50,7 +50,8 @@ static bool decide(const struct endorser *endorser, const struct lookaside_reque
     return ask(endorser, pull, by_digest, request->digest, NULL, ret);
 }
 
-static void answer_endorsement(const struct endorser *endorser, const struct lookaside_request *request, struct buf *ret)
+static void answer_endorsement(const struct endorser *endorser, const struct lookaside_request *request,
+                               struct buf *ret)
 {
     struct buf payload CLEANUP(buf_free) = BUF_INIT(LIMIT_PAYLOAD_BYTES);
     struct buf signature CLEANUP(buf_free) = BUF_INIT(LIMIT_SIGNATURE_BYTES);

@@ -24,8 +24,8 @@ enum { HTTP_HEAD_BYTES = 8192, HTTP_REASON_BYTES = 400 };
 bool http_parse_head(struct span head, bool *ret_done, struct span *ret_target, struct error *err) MUST_CHECK;
 
 /*
- * Appends a whole response. reason: the phrase (NULL = the standard one for 200, 400, 403, 404, 503); bytes that a phrase
- * cannot hold are replaced.
+ * Appends a whole response. reason: the phrase (NULL = the standard one for 200, 400, 403, 404, 503); bytes that a
+ * phrase cannot hold are replaced.
  */
 void http_respond(struct buf *ret, unsigned int status, const char *reason, struct span body);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * pullguard-layer-auth: the program that containers-registries.conf(5) names in additional-layer-store-auth-helper. The
- * image library runs it after the manifest and before the signatures are read, with the reference and the credentials of
- * this pull on stdin. It hands them, unread, to the endorser's socket. Its exit status is ignored by the library, so it
- * can help a pull and never allow one.
+ * image library runs it after the manifest and before the signatures are read, with the reference and the credentials
+ * of this pull on stdin. It hands them, unread, to the endorser's socket. Its exit status is ignored by the library, so
+ * it can help a pull and never allow one.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -61,7 +61,9 @@ int main(int argc, char **argv)
     struct error err = ERROR_INIT;
 
     if (argc != 1 && !root) {
-        (void)fputs("usage: pullguard-layer-auth [--root DIR]   (reads the pull's reference and credentials on stdin)\n", stderr);
+        (void)fputs(
+            "usage: pullguard-layer-auth [--root DIR]   (reads the pull's reference and credentials on stdin)\n",
+            stderr);
         return 2;
     }
     if (read_input(&input) && hand_over(root, buf_as_span(&input), &err))

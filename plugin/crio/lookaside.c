@@ -21,9 +21,9 @@ void lookaside_request_done(struct lookaside_request *request)
 }
 
 /*
- * The repository must be in its canonical spelling already: what is asked for is what is signed, and two spellings of one
- * place would be two policies. containers' library writes docker.io where go-containerregistry writes index.docker.io, so
- * that one host is accepted as it stands.
+ * The repository must be in its canonical spelling already: what is asked for is what is signed, and two spellings of
+ * one place would be two policies. containers' library writes docker.io where go-containerregistry writes
+ * index.docker.io, so that one host is accepted as it stands.
  */
 static bool check_repository(struct span repository, struct error *err)
 {
@@ -39,7 +39,8 @@ static bool check_repository(struct span repository, struct error *err)
     if (strcmp(host, "docker.io") == 0)
         return true;
     if (strcmp(ref.host, host) != 0 || !span_eq_str(repository, ref.name))
-        return error_set(err, REASON_BAD_REQUEST, "the repository in the path is not in its canonical form; want %s", ref.name);
+        return error_set(err, REASON_BAD_REQUEST, "the repository in the path is not in its canonical form; want %s",
+                         ref.name);
     return true;
 }
 

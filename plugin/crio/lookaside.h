@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The look-aside protocol of containers' image library, as far as an endorser speaks it: what is asked, and what an
- * answer looks like. Pure. Sources: containers signature-protocols.md (URL scheme), signature/sigstore.go (stored form);
- * the limits are the client's.
+ * answer looks like. Pure. Sources: containers signature-protocols.md (URL scheme), signature/sigstore.go (stored
+ * form); the limits are the client's.
  */
 #ifndef PG_PLUGIN_CRIO_LOOKASIDE_H
 #define PG_PLUGIN_CRIO_LOOKASIDE_H
@@ -15,7 +15,8 @@
 #include "base/error.h"
 #include "base/span.h"
 
-/* GET /v1/<host>/<repository>@sha256=<64 hex>/signature-<n>: host is in the base URL that registries.d gives per scope. */
+/* GET /v1/<host>/<repository>@sha256=<64 hex>/signature-<n>: host is in the base URL that registries.d gives per scope.
+ */
 struct lookaside_request {
     char *repository; /* host/repository */
     char *digest;     /* "sha256:<hex>" of the platform manifest */

@@ -3,8 +3,8 @@
  * pullguard-endorser: the look-aside signature store of this node, for CRI-O, podman, buildah, skopeo and bootc. Every
  * signature it hands out is an endorsement by the node key, made when the policy allows the image.
  *
- * One process per request, at most MAX_CHILDREN, so that one slow client delays nobody; the listener itself reads only the
- * auth helper's messages, from root. Loopback only.
+ * One process per request, at most MAX_CHILDREN, so that one slow client delays nobody; the listener itself reads only
+ * the auth helper's messages, from root. Loopback only.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -6,7 +6,8 @@
 #include "base/limits.h"
 #include "base/mem.h"
 
-static bool write_halves(const struct privkey *key, const char *private_path, const char *public_path, struct error *err)
+static bool write_halves(const struct privkey *key, const char *private_path, const char *public_path,
+                         struct error *err)
 {
     struct buf private_pem CLEANUP(buf_wipe) = BUF_INIT(LIMIT_KEY_FILE_BYTES);
     struct buf public_pem CLEANUP(buf_free) = BUF_INIT(LIMIT_KEY_FILE_BYTES);
@@ -27,7 +28,8 @@ bool node_key_rotate(const char *root, struct error *err)
 
     if (!private_path || !public_path)
         return error_oom(err);
-    return (privkey_generate(&key, err) && write_halves(key, private_path, public_path, err)) || error_wrap(err, "node key");
+    return (privkey_generate(&key, err) && write_halves(key, private_path, public_path, err)) ||
+           error_wrap(err, "node key");
 }
 
 bool node_key_open(const char *root, struct privkey **ret, struct error *err)

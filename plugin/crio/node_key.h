@@ -2,7 +2,8 @@
 /*
  * The node's own key: ECDSA P-256, made on first use, root's alone (0600), never leaves the node. Its public half lies
  * beside it for policy.json; both are out of /etc/pullguard/keys, so that it is never taken for a vendor's key.
- * Replacing it revokes every endorsement made before (the create-time check of CRI-O fails for what was pulled under it).
+ * Replacing it revokes every endorsement made before (the create-time check of CRI-O fails for what was pulled under
+ * it).
  */
 #ifndef PG_PLUGIN_CRIO_NODE_KEY_H
 #define PG_PLUGIN_CRIO_NODE_KEY_H

@@ -31,7 +31,8 @@ struct words {
     struct span rest;
 };
 
-/* The next NUL-terminated word, NULL at the end. The kernel ends the last word with NUL; anything else is not a word. */
+/* The next NUL-terminated word, NULL at the end. The kernel ends the last word with NUL; anything else is not a word.
+ */
 static const char *next_word(struct words *words)
 {
     size_t end = span_find_byte(words->rest, 0);

@@ -29,8 +29,8 @@ struct crun_call {
 
 /*
  * args: the NUL-separated bytes of /proc/self/cmdline; what ret points to lives in them.
- * false (BAD_REQUEST): a container would start, but an argument is not understood; the caller refuses. Arguments of other
- * commands are never judged.
+ * false (BAD_REQUEST): a container would start, but an argument is not understood; the caller refuses. Arguments of
+ * other commands are never judged.
  */
 bool crun_call_parse(struct span args, struct crun_call *ret, struct error *err) MUST_CHECK;
 

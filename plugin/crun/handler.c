@@ -11,8 +11,8 @@
  * The decision is made once, in the entry point, for create, run and restore only. Every other command gets an inert
  * handler at once: no file is read, no engine asked, so kill, delete, state, list and exec work with the engine gone.
  *
- * Nothing runs at load time; libc only; nothing is exported but the entry point. This file never asks anybody itself: the
- * hook library does, and is loaded when a container is about to start, so that it can be replaced or broken without
+ * Nothing runs at load time; libc only; nothing is exported but the entry point. This file never asks anybody itself:
+ * the hook library does, and is loaded when a container is about to start, so that it can be replaced or broken without
  * crun's other commands noticing. Damage to this file itself does stop every crun command (crun refuses what it cannot
  * load), which is why it is installed by rename and has so little in it.
  */
@@ -62,7 +62,8 @@ struct crun_handler {
     void *reserved[21];
 };
 
-_Static_assert(sizeof(void *) != 8 || offsetof(struct crun_handler, can_handle_container) == 64, "crun's handler layout");
+_Static_assert(sizeof(void *) != 8 || offsetof(struct crun_handler, can_handle_container) == 64,
+               "crun's handler layout");
 
 static char refusal[ERROR_TEXT_BYTES]; /* empty = not refused */
 
@@ -120,8 +121,8 @@ static bool read_whole(const char *path, size_t max, struct buf *buf)
 }
 
 /*
- * Would crun skip can_handle_container? A scan for the two annotation names anywhere in the file: a false hit costs only
- * the nicer message. An unreadable file counts as a hit.
+ * Would crun skip can_handle_container? A scan for the two annotation names anywhere in the file: a false hit costs
+ * only the nicer message. An unreadable file counts as a hit.
  */
 static bool handler_is_skipped(const struct crun_call *call)
 {

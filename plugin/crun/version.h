@@ -6,7 +6,8 @@
 
 #include "base/span.h"
 
-/* Is the running crun one whose handler table was looked at (1.8.1 to 1.29)? Asks it with --version; false when unsure. */
+/* Is the running crun one whose handler table was looked at (1.8.1 to 1.29)? Asks it with --version; false when unsure.
+ */
 bool crun_version_known(void);
 
 /* The same over what `crun --version` printed. */

@@ -54,10 +54,11 @@ static bool ask_helper(const struct authfile_entry *entry, struct search *search
         if (!program)
             return error_oom(err);
         if (access(program, X_OK) == 0)
-            return helper_ask(entry->helper, entry->helper_server, program, run_program, &search->limits, &search->found,
-                              search->ret, err);
+            return helper_ask(entry->helper, entry->helper_server, program, run_program, &search->limits,
+                              &search->found, search->ret, err);
     }
-    return error_set(err, REASON_UNAUTHORIZED, "the credential helper docker-credential-%.60s is not installed", entry->helper);
+    return error_set(err, REASON_UNAUTHORIZED, "the credential helper docker-credential-%.60s is not installed",
+                     entry->helper);
 }
 
 static bool from_file(const char *file, struct search *search, struct error *err)
@@ -128,8 +129,9 @@ static bool from_providers(struct search *search, struct error *err)
            providers_parse(buf_as_span(&bytes), path, &providers, err) && ask_providers(&providers, search, err);
 }
 
-bool credentials_find(const char *root, const struct settings *settings, const struct request *request, const char *host,
-                      const char *repository, int64_t deadline, struct fetch_credentials *ret, struct error *err)
+bool credentials_find(const char *root, const struct settings *settings, const struct request *request,
+                      const char *host, const char *repository, int64_t deadline, struct fetch_credentials *ret,
+                      struct error *err)
 {
     struct search search = {.root = root,
                             .settings = settings,

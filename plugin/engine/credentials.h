@@ -15,8 +15,8 @@
  * The request's own for the image's registry; else the first file of the settings with an entry; else
  * the kubelet's credential providers. None is no error. Programs run until the deadline (mono_ms) at most.
  */
-bool credentials_find(const char *root, const struct settings *settings, const struct request *request, const char *host,
-                      const char *repository, int64_t deadline, struct fetch_credentials *ret, struct error *err)
-    MUST_CHECK;
+bool credentials_find(const char *root, const struct settings *settings, const struct request *request,
+                      const char *host, const char *repository, int64_t deadline, struct fetch_credentials *ret,
+                      struct error *err) MUST_CHECK;
 
 #endif

@@ -113,8 +113,8 @@ bool fetcher_read_ready(struct fetcher *fetcher, struct error *err)
         return false;
     if (more)
         return true;
-    if (!wire_parse_header(span_of(fetcher->hello, WIRE_HEADER_BYTES), sizeof(fetcher->hello) - WIRE_HEADER_BYTES, &type, &len,
-                           err) ||
+    if (!wire_parse_header(span_of(fetcher->hello, WIRE_HEADER_BYTES), sizeof(fetcher->hello) - WIRE_HEADER_BYTES,
+                           &type, &len, err) ||
         !receive(fetcher, WIRE_HEADER_BYTES + len, &more, err))
         return false;
     if (more)

@@ -20,7 +20,8 @@ struct fetcher {
     size_t hello_len;
 };
 
-bool fetcher_start(const char *libexec, const struct sandbox *sandbox, struct fetcher *ret, struct error *err) MUST_CHECK;
+bool fetcher_start(const char *libexec, const struct sandbox *sandbox, struct fetcher *ret,
+                   struct error *err) MUST_CHECK;
 /* Takes what has come of the first message; true with `ready` still false = more to come. Does not block. */
 bool fetcher_read_ready(struct fetcher *fetcher, struct error *err) MUST_CHECK;
 /* Kills it; its parser ends with it. */

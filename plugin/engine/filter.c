@@ -62,7 +62,8 @@ static const struct rule judge_rules[] = {
 static const struct rule store_rules[] = {
     CALL_IF(open, 1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),
     CALL_IF(openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),
-    CALL(fstat), CALL(newfstatat), CALL(stat), CALL(lstat), CALL(statx), CALL(getdents64), CALL(lseek), CALL(readlinkat),
+    CALL(fstat), CALL(newfstatat), CALL(stat), CALL(lstat), CALL(statx), CALL(getdents64), CALL(lseek),
+    CALL(readlinkat),
     CALL(getcwd), CALL(geteuid),
     CALL_IF(fcntl, 1, INT_MASK, F_GETFL),
     CALL_IF(fcntl, 1, INT_MASK, F_SETFD),
@@ -74,7 +75,8 @@ static const struct rule fetcher_rules[] = {
     CALL_IF(socket, 0, INT_MASK, AF_INET6),
     CALL_IF(socket, 0, INT_MASK, AF_UNIX),    /* nscd, nss-resolve */
     CALL_IF(socket, 0, INT_MASK, AF_NETLINK), /* getaddrinfo looks at the interfaces' addresses */
-    CALL(socketpair), CALL(connect), CALL(bind), CALL(getsockname), CALL(getpeername), CALL(getsockopt), CALL(setsockopt),
+    CALL(socketpair), CALL(connect), CALL(bind), CALL(getsockname), CALL(getpeername), CALL(getsockopt),
+    CALL(setsockopt),
     CALL(sendto), CALL(recvfrom), CALL(sendmsg), CALL(recvmsg), CALL(sendmmsg), CALL(recvmmsg), CALL(shutdown),
     CALL(select), CALL(pselect6), CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait),
     CALL(eventfd2), CALL(pipe), CALL(pipe2), CALL(fcntl), CALL(readv), CALL(writev), CALL(pread64), CALL(lseek),
@@ -83,7 +85,8 @@ static const struct rule fetcher_rules[] = {
     CALL_IF(ioctl, 1, INT_MASK, 0x8912 /* SIOCGIFCONF */),
     CALL_IF(open, 1, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),
     CALL_IF(openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY),
-    CALL(stat), CALL(fstat), CALL(lstat), CALL(newfstatat), CALL(statx), CALL(access), CALL(faccessat), CALL(faccessat2),
+    CALL(stat), CALL(fstat), CALL(lstat), CALL(newfstatat), CALL(statx), CALL(access), CALL(faccessat),
+    CALL(faccessat2),
     CALL(readlink), CALL(readlinkat), CALL(getdents64), CALL(statfs), CALL(fstatfs), CALL(uname), CALL(getcwd),
     CALL_IF(mmap, 2, PROT_WRITE | PROT_EXEC, PROT_EXEC), /* code of name service modules: never writable too */
     CALL_IF(mmap, 2, PROT_EXEC, 0),
@@ -118,8 +121,9 @@ static bool add_rules(scmp_filter_ctx filter, enum sandbox_kind kind, struct err
 {
     for (size_t i = 0; i < sizeof(judge_rules) / sizeof(judge_rules[0]); i++)
         /* the fetcher has wider rules of its own for these three */
-        if (kind != SANDBOX_FETCHER || (judge_rules[i].call != SCMP_SYS(mmap) && judge_rules[i].call != SCMP_SYS(sendto) &&
-                                      judge_rules[i].call != SCMP_SYS(recvfrom)))
+        if (kind != SANDBOX_FETCHER ||
+            (judge_rules[i].call != SCMP_SYS(mmap) && judge_rules[i].call != SCMP_SYS(sendto) &&
+             judge_rules[i].call != SCMP_SYS(recvfrom)))
             if (!add_rule(filter, &judge_rules[i], err))
                 return false;
     if (kind == SANDBOX_JUDGE)

@@ -28,14 +28,16 @@ static bool has_digest(const struct request *request)
 
 /* Each endpoint gets what is meant for its own host, never what is meant for the registry that it mirrors. */
 static bool set_credentials(const char *root, const struct settings *settings, const struct request *request,
-                            const struct want *want, int64_t deadline, struct fetch_endpoint *endpoint, struct error *err)
+                            const struct want *want, int64_t deadline, struct fetch_endpoint *endpoint,
+                            struct error *err)
 {
     CLEANUP(mem_freep) char *host = mirrors_endpoint_host(endpoint);
 
     if (!host)
         return error_oom(err);
-    return credentials_find(root, settings, request, host, endpoint->repository ? endpoint->repository : want->repository,
-                            deadline, &endpoint->credentials, err);
+    return credentials_find(root, settings, request, host,
+                            endpoint->repository ? endpoint->repository : want->repository, deadline,
+                            &endpoint->credentials, err);
 }
 
 static bool add_registry(const char *root, const struct settings *settings, const struct request *request,
@@ -84,7 +86,8 @@ static bool set_proxies(const struct settings *settings, const struct request *r
                         struct error *err)
 {
     if (settings->https_proxy || settings->http_proxy)
-        return set_text(&proxies->https, settings->https_proxy, err) && set_text(&proxies->http, settings->http_proxy, err) &&
+        return set_text(&proxies->https, settings->https_proxy, err) &&
+               set_text(&proxies->http, settings->http_proxy, err) &&
                set_text(&proxies->no_proxy, settings->no_proxy, err);
     return set_text(&proxies->https, request->https_proxy, err) && set_text(&proxies->http, request->http_proxy, err) &&
            set_text(&proxies->no_proxy, settings->no_proxy ? settings->no_proxy : request->no_proxy, err);

@@ -14,8 +14,8 @@
 #include "verifier/evidence.h"
 
 /*
- * Appends the job message. Takes the wants over. Credentials: the request's own for the image's registry, else the first
- * of the settings' files that has an entry. deadline: mono_ms.
+ * Appends the job message. Takes the wants over. Credentials: the request's own for the image's registry, else the
+ * first of the settings' files that has an entry. deadline: mono_ms.
  */
 bool job_write(const char *root, const struct settings *settings, const struct request *request, struct wants *wants,
                uint32_t id, int64_t deadline, struct buf *ret, struct error *err) MUST_CHECK;

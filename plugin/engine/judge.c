@@ -58,7 +58,8 @@ static bool read_reference(const struct request *request, struct matter *matter,
     return true;
 }
 
-/* What the runtime says of the image (containerd writes it to its verifier). Lenient but for the digest: it must be ours. */
+/* What the runtime says of the image (containerd writes it to its verifier). Lenient but for the digest: it must be
+ * ours. */
 static bool read_descriptor(const struct request *request, struct matter *matter, struct error *err)
 {
     CLEANUP(tree_freep) struct tree *tree = NULL;
@@ -71,7 +72,8 @@ static bool read_descriptor(const struct request *request, struct matter *matter
         return false;
     digest = node_get(tree_root(tree), "digest");
     media_type = node_get(tree_root(tree), "mediaType");
-    if (digest && (!node_is(digest, NODE_STRING) || !digest_parse(digest->text, &stated) || !digest_eq(&stated, &matter->image)))
+    if (digest &&
+        (!node_is(digest, NODE_STRING) || !digest_parse(digest->text, &stated) || !digest_eq(&stated, &matter->image)))
         return error_set(err, REASON_BAD_REQUEST, "the descriptor names another digest than the one to be pulled");
     if (!matter->media_type && node_is(media_type, NODE_STRING)) {
         matter->own_media_type = span_dup(media_type->text);
@@ -120,8 +122,11 @@ static bool fill_places(struct matter *matter, struct error *err)
         struct ref *other = &matter->repositories[i];
 
         if (from->directory) {
-            matter->places[i] = (struct verify_place){.host = STORE_HOST, .repository = from->directory, .tag_prefix = "",
-                                                      .signatures = from->signatures, .attestations = from->attestations};
+            matter->places[i] = (struct verify_place){.host = STORE_HOST,
+                                                      .repository = from->directory,
+                                                      .tag_prefix = "",
+                                                      .signatures = from->signatures,
+                                                      .attestations = from->attestations};
             continue;
         }
         if (from->repository && !ref_parse_repository(span_str(from->repository), other, err))
@@ -241,7 +246,8 @@ static bool member_is_image(const struct judge_input *input, const struct matter
     return !input->request->member || strcmp(input->request->member, digest_format(&matter->image, digest)) == 0;
 }
 
-bool judge_wants(const struct judge_input *input, const struct evidence_set *evidence, struct wants *ret, struct error *err)
+bool judge_wants(const struct judge_input *input, const struct evidence_set *evidence, struct wants *ret,
+                 struct error *err)
 {
     CLEANUP(matter_done) struct matter matter = {0};
     const struct ref *ref = &matter.ref;
@@ -261,9 +267,10 @@ bool judge_wants(const struct judge_input *input, const struct evidence_set *evi
     return matter.needs.nothing || verify_wants(&matter.input, evidence, ret, err);
 }
 
-/* request.member must stand in the manifests of the image, which then is an index (OCI image specification, image-index). */
-static bool check_member(const struct judge_input *input, const struct evidence_set *evidence, const struct matter *matter,
-                         struct error *err)
+/* request.member must stand in the manifests of the image, which then is an index (OCI image specification,
+ * image-index). */
+static bool check_member(const struct judge_input *input, const struct evidence_set *evidence,
+                         const struct matter *matter, struct error *err)
 {
     char digest[DIGEST_TEXT_BYTES];
     const struct evidence *index;
@@ -296,8 +303,8 @@ static struct verdict pronounce(const struct policy_decision *decision, const st
     return (struct verdict){VERDICT_WIRE_ALLOW};
 }
 
-static void fill_response(const struct judge_input *input, const struct matter *matter, struct policy_decision *decision,
-                          struct response *ret)
+static void fill_response(const struct judge_input *input, const struct matter *matter,
+                          struct policy_decision *decision, struct response *ret)
 {
     char line[LIMIT_REASON_LINE_BYTES + 1];
     char digest[DIGEST_TEXT_BYTES];
@@ -322,12 +329,14 @@ static void fill_response(const struct judge_input *input, const struct matter *
 /* May an allow be given before the search is complete? */
 static bool may_end_early(const struct judge_input *input, const struct policy_decision *decision)
 {
-    /* What is let through by warn mode now may be satisfied properly by what still comes; reports tell everything found. */
-    return decision->satisfied && !decision->warned && !(input->request->flags & REQUEST_REPORT) && !input->request->member;
+    /* What is let through by warn mode now may be satisfied properly by what still comes; reports tell everything
+     * found. */
+    return decision->satisfied && !decision->warned && !(input->request->flags & REQUEST_REPORT) &&
+           !input->request->member;
 }
 
-static bool consider(const struct judge_input *input, const struct evidence_set *evidence, bool final, struct matter *matter,
-                     struct policy_decision *decision, struct error *err)
+static bool consider(const struct judge_input *input, const struct evidence_set *evidence, bool final,
+                     struct matter *matter, struct policy_decision *decision, struct error *err)
 {
     CLEANUP(claims_done) struct claims claims = {0};
     bool report = final && (input->request->flags & REQUEST_REPORT) != 0;
@@ -345,7 +354,8 @@ static bool consider(const struct judge_input *input, const struct evidence_set 
                          decision, err);
 }
 
-static void deny(struct response *ret, const struct judge_input *input, const struct matter *matter, const struct error *err)
+static void deny(struct response *ret, const struct judge_input *input, const struct matter *matter,
+                 const struct error *err)
 {
     char digest[DIGEST_TEXT_BYTES];
 
@@ -355,7 +365,8 @@ static void deny(struct response *ret, const struct judge_input *input, const st
         ret->digest = mem_strdup(digest_format(&matter->image, digest));
 }
 
-bool judge_decide(const struct judge_input *input, const struct evidence_set *evidence, bool final, struct response *ret)
+bool judge_decide(const struct judge_input *input, const struct evidence_set *evidence, bool final,
+                  struct response *ret)
 {
     CLEANUP(matter_done) struct matter matter = {0};
     CLEANUP(policy_decision_done) struct policy_decision decision = {0};

@@ -34,14 +34,15 @@ struct judge_input {
  * What should be fetched, given what was (nothing: the search is complete). May name what is asked for already but not
  * answered yet. Fails (the verdict is then deny, with err) for requests that make no sense.
  */
-bool judge_wants(const struct judge_input *input, const struct evidence_set *evidence, struct wants *ret, struct error *err)
-    MUST_CHECK;
+bool judge_wants(const struct judge_input *input, const struct evidence_set *evidence, struct wants *ret,
+                 struct error *err) MUST_CHECK;
 
 /*
  * The judgement on the evidence so far. `final`: nothing more will come, so ret is the decision. Otherwise true means
  * decided already (nothing that could still come would change it), false means go on; ret is then empty.
  */
-bool judge_decide(const struct judge_input *input, const struct evidence_set *evidence, bool final, struct response *ret);
+bool judge_decide(const struct judge_input *input, const struct evidence_set *evidence, bool final,
+                  struct response *ret);
 
 /* The child: answers on fd until decided, then exits. Never returns. Enters its sandbox before it reads anything. */
 struct sandbox;

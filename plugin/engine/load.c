@@ -18,7 +18,8 @@ struct reading {
     struct load_files *files; /* NULL = not kept */
 };
 
-bool load_files_add(struct load_files *files, enum load_kind kind, const char *name, struct span bytes, struct error *err)
+bool load_files_add(struct load_files *files, enum load_kind kind, const char *name, struct span bytes,
+                    struct error *err)
 {
     struct load_file file = {.kind = kind, .name = mem_strdup(name)};
     void *copy = mem_dup(bytes.ptr, bytes.len);
@@ -85,8 +86,8 @@ static bool read_absolute(const struct reading *reading, const char *name, size_
 }
 
 /* A name that a policy wrote, for a file of `directory`: never a way out of it. */
-static bool read_named(const struct reading *reading, const char *directory, const char *name, const char *suffix, size_t max,
-                       struct buf *ret, struct error *err)
+static bool read_named(const struct reading *reading, const char *directory, const char *name, const char *suffix,
+                       size_t max, struct buf *ret, struct error *err)
 {
     CLEANUP(mem_freep) char *relative = NULL;
     CLEANUP(mem_freep) char *path = NULL;
@@ -182,7 +183,8 @@ static bool parse_roots(struct engine_config *config, struct error *err)
 static bool fingerprint(struct engine_config *config, struct error *err)
 {
     CLEANUP(buf_free) struct buf all = BUF_INIT(2 * LIMIT_SETTINGS_BYTES);
-    const struct span parts[] = {span_str(PG_VERSION), config->settings.raw, span_str(policy_set_fingerprint(config->policies))};
+    const struct span parts[] = {span_str(PG_VERSION), config->settings.raw,
+                                 span_str(policy_set_fingerprint(config->policies))};
     struct digest digest;
 
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {

@@ -31,8 +31,8 @@ struct load_files {
     size_t count, capacity;
 };
 
-bool load_files_add(struct load_files *files, enum load_kind kind, const char *name, struct span bytes, struct error *err)
-    MUST_CHECK;
+bool load_files_add(struct load_files *files, enum load_kind kind, const char *name, struct span bytes,
+                    struct error *err) MUST_CHECK;
 void load_files_done(struct load_files *files);
 
 struct engine_config {
@@ -49,8 +49,8 @@ struct engine_config {
 /* Everything under root (NULL = "/"). The error names the file and is POLICY_ERROR, UNTRUSTED_FILE, NOT_FOUND, ... */
 bool engine_load(const char *root, struct engine_config *ret, struct error *err) MUST_CHECK;
 /*
- * The second half, with settings that were read before, at loaded_at (moved into ret, and freed on failure). keep_files: fill
- * ret->files too.
+ * The second half, with settings that were read before, at loaded_at (moved into ret, and freed on failure).
+ * keep_files: fill ret->files too.
  */
 bool engine_load_policies(const char *root, int64_t loaded_at, bool keep_files, struct settings *settings,
                           struct engine_config *ret, struct error *err) MUST_CHECK;

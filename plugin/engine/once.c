@@ -66,8 +66,9 @@ static bool prepare(struct once *once, struct error *err)
         return false;
     if (once->request.policy)
         return engine_load_adhoc(&once->request, &once->settings, &once->config, err);
-    return engine_load_policies(root, once->loaded_at, (once->request.flags & (REQUEST_EVIDENCE | REQUEST_COLLECT)) != 0,
-                                &once->settings, &once->config, err);
+    return engine_load_policies(root, once->loaded_at,
+                                (once->request.flags & (REQUEST_EVIDENCE | REQUEST_COLLECT)) != 0, &once->settings,
+                                &once->config, err);
 }
 
 static int64_t deadline_of(const struct once *once)
@@ -100,8 +101,9 @@ static void explain_offline(const struct request *request, struct response *resp
 
     if (!(request->flags & REQUEST_NO_NETWORK) || response->reason != REASON_NO_SIGNATURE)
         return;
-    message = mem_printf("not verified on this node under the present rules, and nothing is looked up now; pull it again (%.350s)",
-                         response->message ? response->message : "");
+    message = mem_printf(
+        "not verified on this node under the present rules, and nothing is looked up now; pull it again (%.350s)",
+        response->message ? response->message : "");
     if (!message)
         return;
     mem_free(response->message);
@@ -207,7 +209,8 @@ int engine_once(const struct engine_options *options, int socket)
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     answer(&once, &response);
     response.duration_us = (uint32_t)(mono_us() - once.started_us);
-    recorder_decision(options->root, once.config.policies ? &once.config.settings : &once.settings, &once.request, &response);
+    recorder_decision(options->root, once.config.policies ? &once.config.settings : &once.settings, &once.request,
+                      &response);
     sent = send_response(socket, &response, &err);
     end_children(&once);
     once_done(&once);

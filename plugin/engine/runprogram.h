@@ -16,8 +16,8 @@ struct run_limits {
 };
 
 /*
- * A provider_run_fn (verifier/fetch/provider.h); context is a struct run_limits. The program must be trusted as the files
- * that decide are (base/file.h). env is added to PATH, HOME and LC_ALL.
+ * A provider_run_fn (verifier/fetch/provider.h); context is a struct run_limits. The program must be trusted as the
+ * files that decide are (base/file.h). env is added to PATH, HOME and LC_ALL.
  */
 bool run_program(void *context, const char *program, char *const *args, char *const *env, struct span input,
                  struct buf *ret_output, int *ret_exit_status, struct error *err) MUST_CHECK;

@@ -76,8 +76,8 @@ static bool limit_resources(enum sandbox_kind kind, struct error *err)
         return false;
     if (kind == SANDBOX_FETCHER)
         return limit(RLIMIT_NOFILE, FETCHER_DESCRIPTORS, err);
-    return limit(RLIMIT_NOFILE, kind == SANDBOX_STORE ? STORE_DESCRIPTORS : JUDGE_DESCRIPTORS, err) && limit(RLIMIT_NPROC, 0, err) &&
-           limit(RLIMIT_CPU, JUDGE_CPU_SECONDS, err);
+    return limit(RLIMIT_NOFILE, kind == SANDBOX_STORE ? STORE_DESCRIPTORS : JUDGE_DESCRIPTORS, err) &&
+           limit(RLIMIT_NPROC, 0, err) && limit(RLIMIT_CPU, JUDGE_CPU_SECONDS, err);
 }
 
 static bool restrict_files(enum sandbox_kind kind, const struct sandbox *sandbox, struct error *err)

@@ -17,8 +17,9 @@
 
 enum {
     RESPONSE_MAX_BYTES = LIMIT_EVIDENCE_BYTES + 64 * 1024 * 1024,
-    TO_FETCHER_MAX_BYTES = 64 * 1024 * 1024, /* a job repeats credentials and CA certificates; at most 2048 wants in all */
-    FETCH_MARGIN_MS = 200,                   /* a fetcher's "timed out" must reach the judge and come back as a verdict */
+    TO_FETCHER_MAX_BYTES =
+        64 * 1024 * 1024,  /* a job repeats credentials and CA certificates; at most 2048 wants in all */
+    FETCH_MARGIN_MS = 200, /* a fetcher's "timed out" must reach the judge and come back as a verdict */
     READ_BYTES = 64 * 1024,
     FD_CLIENT = 0,
     FD_JUDGE = 1,
@@ -102,7 +103,8 @@ void session_poll(const struct session *session, struct pollfd fds[SESSION_POLLF
     bool relaying = session->relay_start < session->relay_end;
 
     fds[FD_CLIENT] = (struct pollfd){.fd = session->client, .events = 0 /* its end only */};
-    fds[FD_JUDGE] = (struct pollfd){.fd = session->judge_socket, .events = (short)(relaying ? POLLIN | POLLOUT : POLLIN)};
+    fds[FD_JUDGE] =
+        (struct pollfd){.fd = session->judge_socket, .events = (short)(relaying ? POLLIN | POLLOUT : POLLIN)};
     fds[FD_FETCHER] = (struct pollfd){.fd = fetcher ? fetcher->socket : -1};
     if (!relaying)
         fds[FD_FETCHER].events |= POLLIN;
@@ -119,7 +121,8 @@ static void take_wants(struct session *session, struct span message)
 
     if (!session->fetcher)
         session_fail(session, REASON_FETCH_FAILED, "nothing may be fetched for this decision");
-    else if (!wantlist_read(message, &wants, &err) || !wantlist_check(session->config, session->request, &wants, &err) ||
+    else if (!wantlist_read(message, &wants, &err) ||
+             !wantlist_check(session->config, session->request, &wants, &err) ||
              !job_write(session->root, &session->config->settings, session->request, &wants, ++session->jobs, deadline,
                         &session->to_fetcher, &err))
         fail_with(session, &err);
@@ -156,7 +159,8 @@ static void take_messages(struct session *session)
 
         if (rest.len < WIRE_HEADER_BYTES)
             break;
-        if (!wire_parse_header(span_cut(rest, 0, WIRE_HEADER_BYTES), RESPONSE_MAX_BYTES - WIRE_HEADER_BYTES, &type, &len, &err)) {
+        if (!wire_parse_header(span_cut(rest, 0, WIRE_HEADER_BYTES), RESPONSE_MAX_BYTES - WIRE_HEADER_BYTES, &type,
+                               &len, &err)) {
             fail_with(session, &err);
             return;
         }
@@ -237,8 +241,8 @@ static void read_fetcher(struct session *session)
 static void write_fetcher(struct session *session)
 {
     const struct buf *out = &session->to_fetcher;
-    ssize_t sent = send(session->fetcher->socket, out->ptr + session->to_fetcher_sent, out->len - session->to_fetcher_sent,
-                        MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = send(session->fetcher->socket, out->ptr + session->to_fetcher_sent,
+                        out->len - session->to_fetcher_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
     if (sent > 0)
         session->to_fetcher_sent += (size_t)sent;

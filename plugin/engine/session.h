@@ -35,7 +35,8 @@ struct session {
     struct buf from_judge;              /* a message that is not complete yet */
     struct buf to_fetcher;
     size_t to_fetcher_sent;
-    uint8_t relay[RELAY_CHUNK_BYTES];   /* from the fetcher to the judge, as it comes: bytes of outside are not parsed here */
+    uint8_t
+        relay[RELAY_CHUNK_BYTES]; /* from the fetcher to the judge, as it comes: bytes of outside are not parsed here */
     size_t relay_start, relay_end;
     uint32_t jobs;
 

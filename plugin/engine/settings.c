@@ -27,8 +27,8 @@ static bool fail(const char *what, const struct node *node, const char *name, co
 {
     char shown[SHOWN_BYTES];
 
-    return error_set(err, REASON_POLICY_ERROR, "%s:%u:%u: %s: %s wanted, not \"%s\"", what, node->line, node->column, name,
-                     wanted, text_clean(node->text, shown, sizeof(shown)));
+    return error_set(err, REASON_POLICY_ERROR, "%s:%u:%u: %s: %s wanted, not \"%s\"", what, node->line, node->column,
+                     name, wanted, text_clean(node->text, shown, sizeof(shown)));
 }
 
 static bool set_text(char **place, const char *text, struct error *err)
@@ -68,8 +68,8 @@ static bool read_path(const char *what, const struct node *node, const char *nam
 }
 
 /* One of the words; *ret is its index. */
-static bool read_word(const char *what, const struct node *node, const char *name, const char *const *words, size_t count,
-                      const char *wanted, int *ret, struct error *err)
+static bool read_word(const char *what, const struct node *node, const char *name, const char *const *words,
+                      size_t count, const char *wanted, int *ret, struct error *err)
 {
     if (!node)
         return true;
@@ -81,7 +81,8 @@ static bool read_word(const char *what, const struct node *node, const char *nam
     return fail(what, node, name, wanted, err);
 }
 
-static bool read_duration(const char *what, const struct node *node, const char *name, int64_t *place, struct error *err)
+static bool read_duration(const char *what, const struct node *node, const char *name, int64_t *place,
+                          struct error *err)
 {
     if (node && (!node_is(node, NODE_STRING) || !duration_parse(node->text, place)))
         return fail(what, node, name, "a duration such as 12h", err);
@@ -170,8 +171,8 @@ static bool read_deadline(const char *what, const struct node *node, struct sett
     return true;
 }
 
-static bool read_groups(const char *what, const struct node *proxy, const struct node *cache, const struct node *resident,
-                        struct settings *settings, struct error *err)
+static bool read_groups(const char *what, const struct node *proxy, const struct node *cache,
+                        const struct node *resident, struct settings *settings, struct error *err)
 {
     const struct node *https = NULL, *http = NULL, *no = NULL, *enabled = NULL, *life = NULL, *idle = NULL;
     const struct field proxy_fields[] = {{"https", NODE_STRING, false, &https},
@@ -201,7 +202,8 @@ static bool read_places(const char *what, const struct node *providers, const st
                                             {"directory", NODE_STRING, true, &directory}};
     const struct field endorser_fields[] = {{"listen", NODE_STRING, false, &listen}};
 
-    if ((providers && !node_fields(providers, "credential-providers", provider_fields, 2, false, REASON_POLICY_ERROR, err)) ||
+    if ((providers &&
+         !node_fields(providers, "credential-providers", provider_fields, 2, false, REASON_POLICY_ERROR, err)) ||
         (endorser && !node_fields(endorser, "endorser", endorser_fields, 1, false, REASON_POLICY_ERROR, err)))
         return error_wrap(err, "%s", what);
     return read_path(what, config, "credential-providers.config", false, &settings->provider_config, err) &&
@@ -242,8 +244,8 @@ static bool read_root(const char *what, const struct node *root, struct settings
 
     if (!node_fields(root, what, fields, ARRAY_LEN(fields), false, REASON_POLICY_ERROR, err))
         return false;
-    return read_words(what, no_match, sandbox, failure, settings, err) && read_deadline(what, deadline, settings, err) &&
-           read_text(what, user, "user", &settings->user, err) &&
+    return read_words(what, no_match, sandbox, failure, settings, err) &&
+           read_deadline(what, deadline, settings, err) && read_text(what, user, "user", &settings->user, err) &&
            read_list(what, insecure, "insecure-registries", false, &settings->insecure, err) &&
            read_list(what, credentials, "credentials", true, &settings->credentials, err) &&
            read_path(what, ca_dir, "ca-dir", true, &settings->ca_dir, err) &&
@@ -294,10 +296,20 @@ bool settings_load(const char *root, struct settings *ret, struct error *err)
 
 void settings_done(struct settings *settings)
 {
-    char **const texts[] = {&settings->user,       &settings->ca_dir,   &settings->ca_file,         &settings->https_proxy,
-                            &settings->http_proxy, &settings->no_proxy, &settings->registries_conf, &settings->log_json,
-                            &settings->audit,      &settings->metrics,  &settings->provider_config, &settings->provider_dir,
-                            &settings->containerd_metadata, &settings->endorser_listen};
+    char **const texts[] = {&settings->user,
+                            &settings->ca_dir,
+                            &settings->ca_file,
+                            &settings->https_proxy,
+                            &settings->http_proxy,
+                            &settings->no_proxy,
+                            &settings->registries_conf,
+                            &settings->log_json,
+                            &settings->audit,
+                            &settings->metrics,
+                            &settings->provider_config,
+                            &settings->provider_dir,
+                            &settings->containerd_metadata,
+                            &settings->endorser_listen};
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         mem_free(*texts[i]);

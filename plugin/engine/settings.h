@@ -23,12 +23,13 @@ struct settings {
     enum no_match no_match;       /* no-match: deny */
     uint32_t deadline_ms;         /* deadline-ms: 8000; 100 to 600000 */
     enum sandbox_mode sandbox;    /* sandbox: require */
-    char *user;                   /* user: of the sandboxed children (as configured at build time; nobody if it is missing) */
+    char *user; /* user: of the sandboxed children (as configured at build time; nobody if it is missing) */
     struct names insecure;        /* insecure-registries: [host[:port]]; none */
     struct names credentials;     /* credentials: [file]; see settings.c */
     char *provider_config;        /* credential-providers: {config: FILE, directory: DIR}, the kubelet's; none */
     char *provider_dir;
-    struct names storage_roots;   /* storage-roots: containers storage of CRI-O and podman; [/var/lib/containers/storage] */
+    struct names
+        storage_roots; /* storage-roots: containers storage of CRI-O and podman; [/var/lib/containers/storage] */
     char *containerd_metadata;    /* containerd-metadata: its meta.db; the usual place */
     bool start_network;           /* start-network: false; may start gates (operation create) look signatures up? */
     char *endorser_listen;        /* endorser: {listen: ADDRESS:PORT}; 127.0.0.1:14242 */
@@ -40,7 +41,7 @@ struct settings {
     struct names hosts_dirs;      /* hosts-dirs: containerd's certs.d directories; none */
     char *registries_conf;        /* registries-conf: containers' registries.conf; none */
     char *log_json;               /* log-json: FILE; none */
-    char *audit;                  /* audit: FILE, usually /var/log/pullguard/audit.jsonl; "" = off: a cache hit then needs no engine */
+    char *audit; /* audit: FILE, usually /var/log/pullguard/audit.jsonl; "" = off: a cache hit then needs no engine */
     char *metrics;                /* metrics: FILE (.prom); none */
     bool cache;                   /* cache: {enabled: true, */
     int64_t cache_life_s;         /*         life: 12h} */

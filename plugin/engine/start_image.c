@@ -85,7 +85,8 @@ static bool read_database(const char *path, struct buf *ret, struct error *err)
             !file_read(path, RECORDS_MAX_BYTES, FILE_TRUSTED, &again, err))
             return false;
         /* Pages of a transaction are not written over while its meta page is the newest: unchanged meta = one state. */
-        if (span_eq(span_cut(buf_as_span(ret), 0, META_PAGES_BYTES), span_cut(buf_as_span(&again), 0, META_PAGES_BYTES)))
+        if (span_eq(span_cut(buf_as_span(ret), 0, META_PAGES_BYTES),
+                    span_cut(buf_as_span(&again), 0, META_PAGES_BYTES)))
             return true;
     }
     return error_set(err, REASON_UNAVAILABLE, "%s changes all the time", path);
@@ -156,7 +157,8 @@ static bool read_answer(struct span answer, char **ret_digest, char **ret_refere
     if (message.type != MESSAGE_IDENTITY || records.failed)
         return error_set(err, REASON_MALFORMED, "the image's identity: malformed answer");
     if (reason != REASON_OK)
-        return error_set(err, reason < REASON_COUNT ? (enum reason)reason : REASON_INTERNAL, "%s", text ? text : "no identity");
+        return error_set(err, reason < REASON_COUNT ? (enum reason)reason : REASON_INTERNAL, "%s",
+                         text ? text : "no identity");
     return true;
 }
 
@@ -193,8 +195,8 @@ static bool ask_child(const struct records *records, const struct sandbox *sandb
 }
 
 /* Every driver's records below one storage root. NOT_FOUND when none names the container. */
-static bool look_in_storage(const char *storage, const struct sandbox *sandbox, int64_t deadline, struct request *request,
-                            struct error *err)
+static bool look_in_storage(const char *storage, const struct sandbox *sandbox, int64_t deadline,
+                            struct request *request, struct error *err)
 {
     static const char *const suffixes[] = {"-images", NULL};
     CLEANUP(names_free) struct names names = {0};
@@ -259,8 +261,8 @@ static char *namespace_of(const char *bundle)
     return end && end > at ? span_dup(span_of(at, (size_t)(end - at))) : NULL;
 }
 
-bool start_image_find(const char *root, const struct settings *settings, const struct sandbox *sandbox, int64_t deadline,
-                      struct request *request, struct error *err)
+bool start_image_find(const char *root, const struct settings *settings, const struct sandbox *sandbox,
+                      int64_t deadline, struct request *request, struct error *err)
 {
     CLEANUP(mem_freep) char *namespace = NULL;
     const char *runtime = request->runtime ? request->runtime : "";

@@ -13,11 +13,11 @@
 #include "plugin/message.h"
 
 /*
- * For OPERATION_CREATE without a digest: sets reference and digest of the request. The records are read as root and parsed
- * in a child under the judge's sandbox. NOT_FOUND for a container that no record names, and for an image that was never
- * pulled.
+ * For OPERATION_CREATE without a digest: sets reference and digest of the request. The records are read as root and
+ * parsed in a child under the judge's sandbox. NOT_FOUND for a container that no record names, and for an image that
+ * was never pulled.
  */
-bool start_image_find(const char *root, const struct settings *settings, const struct sandbox *sandbox, int64_t deadline,
-                      struct request *request, struct error *err) MUST_CHECK;
+bool start_image_find(const char *root, const struct settings *settings, const struct sandbox *sandbox,
+                      int64_t deadline, struct request *request, struct error *err) MUST_CHECK;
 
 #endif

@@ -13,8 +13,8 @@
 #include "verifier/evidence.h"
 
 /*
- * Starts it when some policy names a directory; *ret_socket is -1 otherwise. Called by the judge's process before its own
- * sandbox. The child ends when the socket closes.
+ * Starts it when some policy names a directory; *ret_socket is -1 otherwise. Called by the judge's process before its
+ * own sandbox. The child ends when the socket closes.
  */
 bool store_child_start(const struct judge_input *input, const struct sandbox *sandbox, int *ret_socket,
                        struct error *err) MUST_CHECK;

@@ -17,7 +17,8 @@ static char *canonical_name(const struct ref *ref)
     return ref->tag ? mem_printf("%s:%s", ref->name, ref->tag) : mem_strdup(ref->name);
 }
 
-static bool look(const char *root, const struct request *request, unsigned int how, struct response *ret, int64_t *ret_at)
+static bool look(const char *root, const struct request *request, unsigned int how, struct response *ret,
+                 int64_t *ret_at)
 {
     CLEANUP(ref_done) struct ref ref = {0};
     CLEANUP(mem_freep) char *canonical = NULL;
@@ -33,7 +34,8 @@ static bool look(const char *root, const struct request *request, unsigned int h
     return canonical && cache_lookup(root, request, canonical, how, ret, ret_at);
 }
 
-bool verdicts_find(const char *root, const struct settings *settings, const struct request *request, struct response *ret)
+bool verdicts_find(const char *root, const struct settings *settings, const struct request *request,
+                   struct response *ret)
 {
     int64_t at;
 
@@ -54,8 +56,8 @@ static bool explain(const struct policy_set *set, const struct ref *ref, const c
 }
 
 /*
- * Policies see the name as written too. The verdict counts for the canonical name as well only when exactly the same rules
- * match it by the same globs.
+ * Policies see the name as written too. The verdict counts for the canonical name as well only when exactly the same
+ * rules match it by the same globs.
  */
 static char *equal_canonical(const struct engine_config *config, const struct request *request)
 {
@@ -110,7 +112,8 @@ static void forgive(const char *root, const struct request *request, struct resp
 
     if (!look(root, request, CACHE_EXPIRED_TOO | CACHE_BY_ENGINE, &held, &at))
         return;
-    message = mem_printf("verified on %s; now: %.300s", time_format(at, when), response->message ? response->message : "");
+    message =
+        mem_printf("verified on %s; now: %.300s", time_format(at, when), response->message ? response->message : "");
     if (!message) {
         response_done(&held);
         return;

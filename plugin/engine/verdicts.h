@@ -9,11 +9,12 @@
 #include "plugin/message.h"
 
 /* A verdict held for this request, under the name as written or its canonical form. */
-bool verdicts_find(const char *root, const struct settings *settings, const struct request *request, struct response *ret);
+bool verdicts_find(const char *root, const struct settings *settings, const struct request *request,
+                   struct response *ret);
 
 /*
- * After a decision: keeps an allow; and turns a look-up failure into the allow that was held until its life ended, when the
- * settings say so (on-fetch-failure: cached).
+ * After a decision: keeps an allow; and turns a look-up failure into the allow that was held until its life ended, when
+ * the settings say so (on-fetch-failure: cached).
  */
 void verdicts_after(const char *root, const struct engine_config *config, const struct request *request,
                     struct response *response);

@@ -53,7 +53,8 @@ static bool is_page_target(const char *target)
     return target[0] == '/' && target[1] != '/' && !strstr(target, "/../") && !strpbrk(target, " \t\r\n#\\");
 }
 
-static bool check_one(const struct engine_config *config, const struct ref *ref, const struct want *want, struct error *err)
+static bool check_one(const struct engine_config *config, const struct ref *ref, const struct want *want,
+                      struct error *err)
 {
     CLEANUP(mem_freep) char *name = mem_printf("%s/%s", want->host, want->repository);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the judge asks for, looked at by the engine before the fetcher gets it. The judge has parsed bytes from outside; a
- * subverted one must not be able to send the fetcher, and credentials, wherever it likes.
+ * What the judge asks for, looked at by the engine before the fetcher gets it. The judge has parsed bytes from outside;
+ * a subverted one must not be able to send the fetcher, and credentials, wherever it likes.
  */
 #ifndef PG_PLUGIN_ENGINE_WANTLIST_H
 #define PG_PLUGIN_ENGINE_WANTLIST_H

@@ -3,17 +3,17 @@
  * libpullguard: may this container image be pulled onto, or started on, this node?
  *
  * The library asks pullguard's engine and brings its verdict back. It loads nothing but the C library, reads no
- * configuration, starts no thread, installs no signal or exit handler, writes nothing, and leaves neither a child process
- * nor a descriptor behind. Whatever goes wrong (no engine, time-out, short or unknown answer, other version) is a deny
- * with that reason.
+ * configuration, starts no thread, installs no signal or exit handler, writes nothing, and leaves neither a child
+ * process nor a descriptor behind. Whatever goes wrong (no engine, time-out, short or unknown answer, other version) is
+ * a deny with that reason.
  *
  * Threads: ask() may be called from any number of threads at the same time; nothing is shared between calls.
  * Signals: ask() may be interrupted; it goes on waiting until its deadline.
  * Children: ask() may start one process and reaps it. A host that reaps all children itself (waitpid(-1)) does no harm.
  *
- * Compatibility: both structs begin with abi_version and struct_size, which the caller fills in. They grow at their ends
- * only; the library reads and writes no more than struct_size bytes. A caller built against an older header works with a
- * newer library of the same soname.
+ * Compatibility: both structs begin with abi_version and struct_size, which the caller fills in. They grow at their
+ * ends only; the library reads and writes no more than struct_size bytes. A caller built against an older header works
+ * with a newer library of the same soname.
  *
  * Use:
  *
@@ -64,7 +64,7 @@ struct pullguard_request {
     uint32_t flags;         /* PULLGUARD_NO_... */
     uint32_t deadline_ms;   /* milliseconds this call may take; 0 = 8000 */
     uint32_t reserved;
-    const char *reference;  /* the image as the user or the runtime wrote it, at most 1024 bytes; mandatory for a pull */
+    const char *reference; /* the image as the user or the runtime wrote it, at most 1024 bytes; mandatory for a pull */
     const char *digest;     /* what will be pulled, "sha256:<64 hex digits>"; decides, whatever the tag says */
     const char *media_type; /* of that manifest */
     const char *runtime;    /* who asks: "containerd", "crio", "podman", "crun", or another short name */
@@ -73,13 +73,14 @@ struct pullguard_request {
     const char *identity_token; /* a refresh token instead of a password */
     const char *bundle;     /* for PULLGUARD_CREATE: the OCI bundle's directory, absolute */
     const char *container_id;
-    const char *descriptor; /* the OCI descriptor of what will be pulled, JSON of at most 64 KiB; checked against digest */
+    const char
+        *descriptor; /* the OCI descriptor of what will be pulled, JSON of at most 64 KiB; checked against digest */
     const char *root;       /* directory that stands for "/" in every path of pullguard; NULL = none */
 };
 
 /*
- * The answer. Owned by the caller; the strings are inside, terminated, cut to fit, without control characters, and may be
- * empty.
+ * The answer. Owned by the caller; the strings are inside, terminated, cut to fit, without control characters, and may
+ * be empty.
  */
 struct pullguard_verdict {
     uint32_t abi_version;  /* set by the caller, as in the request */
@@ -95,8 +96,11 @@ struct pullguard_verdict {
     char key[256];         /* fingerprint or identity of the signer that satisfied it */
 };
 
-#define PULLGUARD_REQUEST_INIT \
-    { PULLGUARD_ABI_VERSION, (uint32_t)sizeof(struct pullguard_request), PULLGUARD_PULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define PULLGUARD_REQUEST_INIT                                                                                         \
+    {                                                                                                                  \
+        PULLGUARD_ABI_VERSION, (uint32_t)sizeof(struct pullguard_request), PULLGUARD_PULL, 0, 0, 0, 0, 0, 0, 0, 0, 0,  \
+            0, 0, 0, 0, 0                                                                                              \
+    }
 #define PULLGUARD_VERDICT_INIT \
     { PULLGUARD_ABI_VERSION, (uint32_t)sizeof(struct pullguard_verdict), 0, 0, 0, 0, { 0 }, { 0 }, { 0 }, { 0 }, { 0 } }
 

@@ -52,7 +52,8 @@ static bool read_mux_frame(struct nri_link *link, struct error *err)
     if (connection != NRI_PLUGIN_SERVICE && connection != NRI_RUNTIME_SERVICE)
         return error_set(err, REASON_MALFORMED, "NRI: connection %u, want 1 or 2", connection);
     if (len > FRAME_MAX_BYTES)
-        return error_set(err, REASON_LIMIT, "NRI: a frame of %u bytes, the protocol's limit is %d", len, FRAME_MAX_BYTES);
+        return error_set(err, REASON_LIMIT, "NRI: a frame of %u bytes, the protocol's limit is %d", len,
+                         FRAME_MAX_BYTES);
     place = buf_reserve(&link->incoming[connection - 1], len);
     if (!place)
         return error_set(err, REASON_LIMIT, "NRI: more bytes than one frame may hold");
@@ -71,7 +72,8 @@ static bool take_frame(struct buf *bytes, struct nri_frame *frame, bool *ret_tak
 
     (void)read_u8(&reader); /* flags: unary calls have none that matter */
     if (!reader.failed && len > TTRPC_DATA_BYTES)
-        return error_set(err, REASON_LIMIT, "ttrpc: a message of %u bytes, the protocol's limit is %d", len, TTRPC_DATA_BYTES);
+        return error_set(err, REASON_LIMIT, "ttrpc: a message of %u bytes, the protocol's limit is %d", len,
+                         TTRPC_DATA_BYTES);
     data = read_bytes(&reader, len);
     *ret_taken = !reader.failed;
     if (reader.failed)

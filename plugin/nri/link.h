@@ -32,7 +32,8 @@ struct nri_frame {
 
 void nri_link_init(struct nri_link *link, int fd);
 void nri_link_done(struct nri_link *link);
-/* Waits for the next whole ttrpc frame. UNAVAILABLE when the runtime closed, MALFORMED, LIMIT. Free data with buf_free. */
+/* Waits for the next whole ttrpc frame. UNAVAILABLE when the runtime closed, MALFORMED, LIMIT. Free data with buf_free.
+ */
 bool nri_link_receive(struct nri_link *link, struct nri_frame *ret, struct error *err) MUST_CHECK;
 bool nri_link_send(struct nri_link *link, uint32_t connection, uint32_t stream, uint8_t type, struct span data,
                    struct error *err) MUST_CHECK;

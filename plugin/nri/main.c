@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pullguard-nri: an NRI plugin for containerd (2.0 and up) and CRI-O. It refuses containers whose image was not verified,
- * by whatever road the image came. It decides from the cache and stored endorsements only, never from the network: NRI
- * gives two seconds, and a plugin that is late is dropped and the container is created.
+ * pullguard-nri: an NRI plugin for containerd (2.0 and up) and CRI-O. It refuses containers whose image was not
+ * verified, by whatever road the image came. It decides from the cache and stored endorsements only, never from the
+ * network: NRI gives two seconds, and a plugin that is late is dropped and the container is created.
  *
- * Asked at CreateContainer and, where the runtime has it, at ValidateContainerAdjustment: an error or a rejection in either
- * stops the container. What happens when this program is gone is the runtime's setting (README, "NRI").
+ * Asked at CreateContainer and, where the runtime has it, at ValidateContainerAdjustment: an error or a rejection in
+ * either stops the container. What happens when this program is gone is the runtime's setting (README, "NRI").
  */
 #include <errno.h>
 #include <stdio.h>
@@ -41,9 +41,11 @@ struct plugin {
 
 static bool usage(void)
 {
-    (void)fputs("usage: pullguard-nri [--root DIR] [--socket PATH]\n"
-                "Started by the runtime as a pre-installed plugin (/opt/nri/plugins/10-pullguard), or by hand with the\n"
-                "runtime's NRI socket (usually /var/run/nri/nri.sock).\n", stderr);
+    (void)fputs(
+        "usage: pullguard-nri [--root DIR] [--socket PATH]\n"
+        "Started by the runtime as a pre-installed plugin (/opt/nri/plugins/10-pullguard), or by hand with the\n"
+        "runtime's NRI socket (usually /var/run/nri/nri.sock).\n",
+        stderr);
     return false;
 }
 
@@ -61,9 +63,9 @@ static const char *annotation(const Nri__Container *container, const char *key)
 }
 
 /*
- * What the engine needs to know which image this is. A digest that the runtime itself names counts (NRI 0.13); otherwise
- * the container id (CRI-O: containers storage) or the image's name (containerd: its metadata), which the engine resolves.
- * CRI sets image-name after the pod's annotations, so that a pod cannot choose it.
+ * What the engine needs to know which image this is. A digest that the runtime itself names counts (NRI 0.13);
+ * otherwise the container id (CRI-O: containers storage) or the image's name (containerd: its metadata), which the
+ * engine resolves. CRI sets image-name after the pod's annotations, so that a pod cannot choose it.
  */
 static bool request_fill(const struct plugin *plugin, const Nri__Container *container, struct request *request)
 {
@@ -152,7 +154,8 @@ static bool answer_configure(struct plugin *plugin, uint32_t stream, const Nri__
     mem_free(plugin->runtime);
     plugin->runtime = mem_strdup(request->runtime_name);
     nri__configure_request__free_unpacked(request, NULL);
-    /* Events 0 = everything this runtime has: an older one without ValidateContainerAdjustment refuses to be asked for it. */
+    /* Events 0 = everything this runtime has: an older one without ValidateContainerAdjustment refuses to be asked for
+     * it. */
     return send_empty(plugin, stream, err);
 }
 
@@ -218,7 +221,8 @@ static bool handle(struct plugin *plugin, const struct nri_frame *frame, struct 
 
         if (refused)
             (void)error_set(err, REASON_UNAVAILABLE, "the runtime refused the registration: %.200s",
-                            response && response->status ? text_or_empty(response->status->message) : "malformed answer");
+                            response && response->status ? text_or_empty(response->status->message)
+                                                         : "malformed answer");
         if (response)
             nri__ttrpc_response__free_unpacked(response, NULL);
         return !refused;

@@ -187,7 +187,8 @@ bool audit_append(const char *path, const struct record *record, struct error *e
     return error_set(err, REASON_IO, "%s: no room", path);
 }
 
-static bool check_link(const struct audit_head *before, const struct audit_head *line, const char *prev, struct error *err)
+static bool check_link(const struct audit_head *before, const struct audit_head *line, const char *prev,
+                       struct error *err)
 {
     if (before->seq > 0 && strcmp(prev, before->hash) != 0)
         return error_set(err, REASON_DIGEST_MISMATCH, "the line before it was changed or removed");

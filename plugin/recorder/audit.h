@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tamper-evident log: JSON lines, each naming the SHA-256 of the one before it. A chain alone stops neither the cutting
- * off of its end nor a rewrite of the whole: the head (audit_head) must be published elsewhere, and the journal has the
- * same decisions.
+ * The tamper-evident log: JSON lines, each naming the SHA-256 of the one before it. A chain alone stops neither the
+ * cutting off of its end nor a rewrite of the whole: the head (audit_head) must be published elsewhere, and the journal
+ * has the same decisions.
  */
 #ifndef PG_PLUGIN_RECORDER_AUDIT_H
 #define PG_PLUGIN_RECORDER_AUDIT_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The journal's native protocol (systemd's JOURNAL_NATIVE_PROTOCOL): one datagram of KEY=VALUE lines. Written here and not
- * through libsystemd, which brings six further libraries into every cold decision for this one sendto(). Values of records
- * are single lines, so that the protocol's binary form is never needed.
+ * The journal's native protocol (systemd's JOURNAL_NATIVE_PROTOCOL): one datagram of KEY=VALUE lines. Written here and
+ * not through libsystemd, which brings six further libraries into every cold decision for this one sendto(). Values of
+ * records are single lines, so that the protocol's binary form is never needed.
  */
 #include "plugin/recorder/journal.h"
 

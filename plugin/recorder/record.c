@@ -11,7 +11,8 @@
 
 enum { VALUE_MAX_BYTES = LIMIT_REFERENCE_BYTES };
 
-/* Made once with a random number generator; journalctl MESSAGE_ID=... finds every event of a kind. Never change them. */
+/* Made once with a random number generator; journalctl MESSAGE_ID=... finds every event of a kind. Never change them.
+ */
 static const char id_allowed[] = "b886e292f81645a59624e6bb514161e3";
 static const char id_warned[] = "a797d740fdae41e3853e2f0e33dc73db";
 static const char id_denied[] = "a93bc11ec7b94bba9cf2f805327fc505";
@@ -68,7 +69,9 @@ static void set_kind(struct record *record, const struct response *response)
 
 static bool add_message(struct record *record, const struct request *request, const struct response *response)
 {
-    const char *what = strcmp(record->verdict, "deny") == 0 ? "denied" : response->warned ? "allowed with a warning" : "allowed";
+    const char *what = strcmp(record->verdict, "deny") == 0 ? "denied"
+                       : response->warned                   ? "allowed with a warning"
+                                                            : "allowed";
     const char *image = request->reference ? request->reference : request->container_id;
     CLEANUP(mem_freep) char *text =
         mem_printf("%s %s: %s: %s", what, image ? image : "(no image)", reason_name(response->reason),
@@ -84,15 +87,17 @@ bool record_make(const struct request *request, const struct response *response,
     set_kind(&record, response);
     if (!add_message(&record, request, response) || !add(&record, "IMAGE_REF", request->reference, false) ||
         !add(&record, "IMAGE_DIGEST", response->digest ? response->digest : request->digest, false) ||
-        !add(&record, "VERDICT", record.verdict, false) || !add(&record, "REASON", reason_name(response->reason), false) ||
+        !add(&record, "VERDICT", record.verdict, false) ||
+        !add(&record, "REASON", reason_name(response->reason), false) ||
         !add(&record, "POLICY", response->policy, false) || !add(&record, "AUTHORITY", response->authority, false) ||
-        !add(&record, "POLICY_SHA256", response->policy_sha256, false) || !add(&record, "KEY_ID", response->key_id, false) ||
-        !add(&record, "RUNTIME", request->runtime, false) ||
+        !add(&record, "POLICY_SHA256", response->policy_sha256, false) ||
+        !add(&record, "KEY_ID", response->key_id, false) || !add(&record, "RUNTIME", request->runtime, false) ||
         !add(&record, "OPERATION", request->operation == OPERATION_CREATE ? "create" : "pull", false) ||
         !add(&record, "CONTAINER_ID", request->container_id, false) ||
         !add(&record, "WARNED", response->warned ? "1" : "0", true) ||
         !add(&record, "CACHED", response->cached ? "1" : "0", true) ||
-        !add_number(&record, "REQUESTS", response->requests) || !add_number(&record, "DURATION_US", response->duration_us))
+        !add_number(&record, "REQUESTS", response->requests) ||
+        !add_number(&record, "DURATION_US", response->duration_us))
         return false;
     *ret = record;
     record = (struct record){0};

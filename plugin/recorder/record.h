@@ -26,7 +26,8 @@ struct record {
     size_t owned_count;
 };
 
-/* False only when out of memory. Values from outside are cut and sanitised: nothing an attacker wrote goes in unescaped. */
+/* False only when out of memory. Values from outside are cut and sanitised: nothing an attacker wrote goes in
+ * unescaped. */
 bool record_make(const struct request *request, const struct response *response, struct record *ret);
 void record_done(struct record *record);
 const char *record_get(const struct record *record, const char *name); /* "" when absent */

@@ -26,7 +26,8 @@ static void complain(const char *root, const char *which, const struct error *pr
 
 typedef bool sink_fn(const char *path, const struct record *record, struct error *err);
 
-static void send_to(const char *root, const char *which, const char *setting, sink_fn *sink, const struct record *record)
+static void send_to(const char *root, const char *which, const char *setting, sink_fn *sink,
+                    const struct record *record)
 {
     CLEANUP(mem_freep) char *path = NULL;
     struct error err = ERROR_INIT;

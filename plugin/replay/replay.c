@@ -144,7 +144,8 @@ static bool read_answer(struct span record, struct evidence_set *set, struct err
            evidence_set_add(set, &want, &item, err);
 }
 
-static bool read_record(uint16_t tag, struct span value, struct parsed *parsed, struct replay *replay, struct error *err)
+static bool read_record(uint16_t tag, struct span value, struct parsed *parsed, struct replay *replay,
+                        struct error *err)
 {
     uint64_t time = 0;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Evidence files: everything a decision was made of (request without its secrets, policies, keys and trust roots as bytes,
- * evidence, time) and the verdict it got, in one file of base/wire.h records. The same judge gives the same verdict from it
- * on any machine, offline. They come from people: reading one is reading untrusted input.
+ * Evidence files: everything a decision was made of (request without its secrets, policies, keys and trust roots as
+ * bytes, evidence, time) and the verdict it got, in one file of base/wire.h records. The same judge gives the same
+ * verdict from it on any machine, offline. They come from people: reading one is reading untrusted input.
  */
 #ifndef PG_PLUGIN_REPLAY_REPLAY_H
 #define PG_PLUGIN_REPLAY_REPLAY_H
@@ -34,8 +34,8 @@ struct replay {
 };
 
 /*
- * Decides again. `file` must outlive ret. REASON_MALFORMED for what is no evidence file; a policy that does not load any
- * more is an error too, as it would be on a node.
+ * Decides again. `file` must outlive ret. REASON_MALFORMED for what is no evidence file; a policy that does not load
+ * any more is an error too, as it would be on a node.
  */
 bool replay_run(struct span file, struct replay *ret, struct error *err) MUST_CHECK;
 void replay_done(struct replay *replay);

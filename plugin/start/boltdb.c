@@ -112,7 +112,8 @@ static bool page_at(const struct boltdb *db, uint64_t number, struct page *ret, 
 }
 
 /* Part of a page named relative to an element. */
-static bool part(const struct page *page, size_t element, uint64_t pos, uint64_t len, struct span *ret, struct error *err)
+static bool part(const struct page *page, size_t element, uint64_t pos, uint64_t len, struct span *ret,
+                 struct error *err)
 {
     uint64_t start = element + pos;
 
@@ -171,8 +172,9 @@ static bool leaf_value(const struct page *page, struct span key, bool *ret_bucke
     if (i == page->count)
         return true;
     at = PAGE_HEADER_BYTES + i * ELEMENT_BYTES;
-    if (!key_at(page, i, &found, err) || !part(page, at, little(page->bytes, at + 4, 4) + little(page->bytes, at + 8, 4),
-                                               little(page->bytes, at + 12, 4), &value, err))
+    if (!key_at(page, i, &found, err) ||
+        !part(page, at, little(page->bytes, at + 4, 4) + little(page->bytes, at + 8, 4),
+              little(page->bytes, at + 12, 4), &value, err))
         return false;
     if (!span_eq(found, key))
         return true;

@@ -15,7 +15,8 @@ void start_identity_done(struct start_identity *identity)
     memset(identity, 0, sizeof(*identity));
 }
 
-/* The record of a storage list whose "id" is id. Ids are unique in one file; two with the same id are a damaged file. */
+/* The record of a storage list whose "id" is id. Ids are unique in one file; two with the same id are a damaged file.
+ */
 static bool find_record(const struct node *list, struct span id, const char *what, const struct node **ret,
                         struct error *err)
 {
@@ -117,7 +118,8 @@ static bool identify_image(const struct storage_files *files, const struct node 
     if (!copy_member(container, "image", &identity->image_id, err))
         return false;
     if (!identity->image_id || !identity->image_id[0])
-        return error_set(err, REASON_NOT_FOUND, "the container was not made from an image (a root directory was given)");
+        return error_set(err, REASON_NOT_FOUND,
+                         "the container was not made from an image (a root directory was given)");
     if (!json_parse(files->images, "images.json", TREE_NO_PLACES, &images, err) ||
         !find_record(tree_root(images), span_str(identity->image_id), "images.json", &image, err))
         return false;
@@ -136,7 +138,8 @@ bool identify_container(const struct storage_files *files, const char *container
     struct start_identity identity CLEANUP(start_identity_done) = {0};
 
     if (!find_container(files->containers, "containers.json", container_id, &containers, &container, err) ||
-        !find_container(files->volatile_containers, "volatile-containers.json", container_id, &volatiles, &container, err))
+        !find_container(files->volatile_containers, "volatile-containers.json", container_id, &volatiles, &container,
+                        err))
         return false;
     if (!container)
         return error_set(err, REASON_NOT_FOUND, "containers storage has no record of container %.64s", container_id);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which image is a container made of? Answered from the runtime's own records: containers storage (CRI-O, podman, buildah
- * share its format): container id -> image id -> manifest digest and names; or containerd's metadata. No annotation is believed: a pod can write most of them, and on
- * the sandbox container they even replace CRI-O's own values.
+ * Which image is a container made of? Answered from the runtime's own records: containers storage (CRI-O, podman,
+ * buildah share its format): container id -> image id -> manifest digest and names; or containerd's metadata. No
+ * annotation is believed: a pod can write most of them, and on the sandbox container they even replace CRI-O's own
+ * values.
  *
  * Pure functions over bytes; the engine reads the files and runs this where nothing else is in reach.
  * Format: containers storage, images.json and containers.json (lists of records; unknown members are many and allowed).
@@ -16,7 +17,8 @@
 #include "base/error.h"
 #include "base/span.h"
 
-/* One containers storage: <root>/<driver>-images/images.json and <root>/<driver>-containers/{,volatile-}containers.json. */
+/* One containers storage: <root>/<driver>-images/images.json and
+ * <root>/<driver>-containers/{,volatile-}containers.json. */
 struct storage_files {
     struct span images;
     struct span containers;          /* empty when there is none */
@@ -32,15 +34,16 @@ struct start_identity {
 /*
  * NOT_FOUND: no such container here, or its image record is gone. MALFORMED: files that do not follow the format.
  * The name is the one the container was created under when the image record still carries it, else the image's only
- * name; an image with several other names is refused as UNSUPPORTED, because the strictest rule cannot be chosen by guessing.
+ * name; an image with several other names is refused as UNSUPPORTED, because the strictest rule cannot be chosen by
+ * guessing.
  */
 bool identify_container(const struct storage_files *files, const char *container_id, struct start_identity *ret,
                         struct error *err) MUST_CHECK;
 
 /*
  * The same from containerd's metadata database (plugin/start/boltdb.h): `database` is the file's bytes, namespace is
- * containerd's ("k8s.io" for CRI). With a name, that image's digest; with name NULL, the name in the container's record.
- * image_id stays NULL. NOT_FOUND when the container or the image is not recorded; MALFORMED.
+ * containerd's ("k8s.io" for CRI). With a name, that image's digest; with name NULL, the name in the container's
+ * record. image_id stays NULL. NOT_FOUND when the container or the image is not recorded; MALFORMED.
  */
 bool identify_containerd(struct span database, const char *namespace, const char *container_id, const char *name,
                          struct start_identity *ret, struct error *err) MUST_CHECK;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * pullguard-oci-hook: a createRuntime hook (OCI runtime specification, config.md, POSIX-platform hooks). The runtime
- * writes the container's state to stdin; a non-zero exit stops the container's creation. Only "id" and "bundle" are used:
- * the annotations beside them are the pod's word (plugin/start/identify.h).
+ * writes the container's state to stdin; a non-zero exit stops the container's creation. Only "id" and "bundle" are
+ * used: the annotations beside them are the pod's word (plugin/start/identify.h).
  *
  * The reason goes to stderr, the journal and the audit; CRI-O shows the user only the hook's path and exit code.
  */
@@ -35,7 +35,8 @@ static bool read_state(struct buf *state, struct error *err)
             return error_errno(err, REASON_IO, errno, "reading the container's state from stdin");
         buf_append(state, chunk, (size_t)got);
     }
-    return buf_ok(state) || error_set(err, REASON_LIMIT, "the container's state is larger than %d bytes", STATE_MAX_BYTES);
+    return buf_ok(state) ||
+           error_set(err, REASON_LIMIT, "the container's state is larger than %d bytes", STATE_MAX_BYTES);
 }
 
 static char *state_member(const struct node *state, const char *name)

@@ -2,11 +2,13 @@
 /*
  * measure [-n RUNS] [-j AT-ONCE] [-w WARM-UP] [-s] COMMAND [ARGUMENT...]
  *
- * Runs a command many times and prints one line of JSON: wall time of each run (median, 95th percentile), CPU time of the
- * command with everything it started and waited for (mean), the largest process's peak memory, and the time all runs took.
+ * Runs a command many times and prints one line of JSON: wall time of each run (median, 95th percentile), CPU time of
+ * the command with everything it started and waited for (mean), the largest process's peak memory, and the time all
+ * runs took.
  *
- * With -s once and traced: every process and its peak memory is seen when it exits, and their sum is printed. Shared pages are
- * counted in each process, so the sum is an upper bound; being traced is slow, so times come from the other mode.
+ * With -s once and traced: every process and its peak memory is seen when it exits, and their sum is printed. Shared
+ * pages are counted in each process, so the sum is an upper bound; being traced is slow, so times come from the other
+ * mode.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -134,10 +136,11 @@ static int timed(char *const argv[], size_t runs, size_t at_once, size_t warm_up
     began = now_us();
     run_all(argv, runs, at_once, &totals);
     qsort(walls, runs, sizeof(*walls), compare);
-    (void)printf("{\"runs\": %zu, \"ok\": %zu, \"wall_us\": %lld, \"wall_p95_us\": %lld, \"cpu_us\": %lld, \"rss_kib\": %ld, "
-                 "\"total_us\": %lld}\n",
-                 runs, totals.good, (long long)walls[runs / 2], (long long)walls[(runs * 95) / 100],
-                 (long long)(totals.cpu_us / (int64_t)runs), totals.rss_kib, (long long)(now_us() - began));
+    (void)printf(
+        "{\"runs\": %zu, \"ok\": %zu, \"wall_us\": %lld, \"wall_p95_us\": %lld, \"cpu_us\": %lld, \"rss_kib\": %ld, "
+        "\"total_us\": %lld}\n",
+        runs, totals.good, (long long)walls[runs / 2], (long long)walls[(runs * 95) / 100],
+        (long long)(totals.cpu_us / (int64_t)runs), totals.rss_kib, (long long)(now_us() - began));
     free(walls);
     return 0;
 }
@@ -172,7 +175,8 @@ static long peak_kib(pid_t pid)
 
 static int traced(char *const argv[])
 {
-    const long options = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | PTRACE_O_TRACEEXEC;
+    const long options =
+        PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | PTRACE_O_TRACEEXEC;
     long sum = 0, largest = 0;
     int processes = 0, status, result = 2;
     pid_t first = fork(), pid;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stub_engine SOCKET: a resident engine that denies at once, without looking. What is left of a decision is the hook's own
- * cost. Deny, because a stub cannot make an allow: only the judge can.
+ * stub_engine SOCKET: a resident engine that denies at once, without looking. What is left of a decision is the hook's
+ * own cost. Deny, because a stub cannot make an allow: only the judge can.
  */
 #include <errno.h>
 #include <signal.h>
@@ -41,7 +41,8 @@ int main(int argc, char **argv)
         return 2;
     (void)signal(SIGPIPE, SIG_IGN);
     (void)memcpy(address.sun_path, argv[1], strlen(argv[1]) + 1);
-    if (bind(listener, (const struct sockaddr *)(const void *)&address, sizeof(address)) != 0 || listen(listener, 128) != 0) {
+    if (bind(listener, (const struct sockaddr *)(const void *)&address, sizeof(address)) != 0 ||
+        listen(listener, 128) != 0) {
         (void)fprintf(stderr, "stub_engine: %s: %s\n", argv[1], strerror(errno));
         return 1;
     }

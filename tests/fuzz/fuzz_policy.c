@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * policy_set_add and everything that reads the set. A first byte '{' makes it JSON. Whatever loads: lint, explain, needs and
- * decisions work on it; without a claim nothing but static, warn mode or no-match can satisfy; a decision has its reason.
+ * policy_set_add and everything that reads the set. A first byte '{' makes it JSON. Whatever loads: lint, explain,
+ * needs and decisions work on it; without a claim nothing but static, warn mode or no-match can satisfy; a decision has
+ * its reason.
  */
 #include <string.h>
 

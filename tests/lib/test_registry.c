@@ -54,8 +54,8 @@ struct pubkey *test_key(const char *name)
     return key;
 }
 
-struct test_object *test_registry_find(const struct test_registry *registry, enum want_kind kind, const char *repository,
-                                       const char *target)
+struct test_object *test_registry_find(const struct test_registry *registry, enum want_kind kind,
+                                       const char *repository, const char *target)
 {
     for (size_t i = 0; i < registry->count; i++) {
         struct test_object *item = &registry->items[i];
@@ -90,7 +90,10 @@ void test_registry_put(struct test_registry *registry, enum want_kind kind, cons
     struct test_object *item = place(registry, kind, repository, target);
 
     item->answer = (struct evidence){
-        .status = EVIDENCE_FOUND, .http_status = 200, .content_type = mem_strdup(content_type), .link = mem_strdup(link),
+        .status = EVIDENCE_FOUND,
+        .http_status = 200,
+        .content_type = mem_strdup(content_type),
+        .link = mem_strdup(link),
         .owned = must(mem_dup(body.ptr, body.len)),
     };
     item->answer.body = span_of(item->answer.owned, body.len);
@@ -116,7 +119,8 @@ void test_registry_fail(struct test_registry *registry, enum want_kind kind, con
 
 static struct span sample_file(const char *repository, const char *folder, struct span digest, const char *suffix)
 {
-    char *path = must(mem_printf("registry/%s/%s/%.*s%s", repository, folder, (int)digest.len, (const char *)digest.ptr, suffix));
+    char *path = must(
+        mem_printf("registry/%s/%s/%.*s%s", repository, folder, (int)digest.len, (const char *)digest.ptr, suffix));
     struct span bytes;
 
     *strchr(strrchr(path, '/'), ':') = '-';
@@ -152,7 +156,8 @@ void test_registry_load(struct test_registry *registry, const char *repository)
     manifests = node_get(tree_root(tree), "manifests");
     tags = node_get(tree_root(tree), "tags");
     blobs = node_get(tree_root(tree), "blobs");
-    for (const struct node *item = must((void *)(uintptr_t)manifests) ? manifests->child : NULL; item; item = item->next)
+    for (const struct node *item = must((void *)(uintptr_t)manifests) ? manifests->child : NULL; item;
+         item = item->next)
         load_object(registry, repository, WANT_MANIFEST, item->name, item->name, node_get(item, "contentType"));
     for (const struct node *item = tags ? tags->child : NULL; item; item = item->next)
         load_object(registry, repository, WANT_MANIFEST, item->name, item->text,

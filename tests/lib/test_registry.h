@@ -44,8 +44,8 @@ void test_registry_put_digest(struct test_registry *registry, enum want_kind kin
 /* An answer that is an error. */
 void test_registry_fail(struct test_registry *registry, enum want_kind kind, const char *repository, const char *target,
                         enum reason reason, const char *text);
-struct test_object *test_registry_find(const struct test_registry *registry, enum want_kind kind, const char *repository,
-                                       const char *target);
+struct test_object *test_registry_find(const struct test_registry *registry, enum want_kind kind,
+                                       const char *repository, const char *target);
 void test_registry_done(struct test_registry *registry);
 
 /*

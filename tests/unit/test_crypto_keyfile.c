@@ -85,7 +85,8 @@ START_TEST(refuses)
     struct privkey *key = NULL;
     struct error err = ERROR_INIT;
 
-    pem_write(&pem, _i % 2 ? "ENCRYPTED SIGSTORE PRIVATE KEY" : "ENCRYPTED COSIGN PRIVATE KEY", span_str(files[_i].json));
+    pem_write(&pem, _i % 2 ? "ENCRYPTED SIGSTORE PRIVATE KEY" : "ENCRYPTED COSIGN PRIVATE KEY",
+              span_str(files[_i].json));
     ck_assert(!keyfile_decrypt(buf_as_span(&pem), span_str("x"), &key, &err));
     ck_assert_msg(err.reason == files[_i].reason, "file %d: %s: %s", _i, reason_name(err.reason), err.text);
 }

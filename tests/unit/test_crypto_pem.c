@@ -38,7 +38,8 @@ static const struct {
     {"-----BEGIN X-----\nAAECAAECAAECAAECAAECAAEC\n-----END X-----\n", REASON_MALFORMED, NULL},
     {"note\n-----BEGIN X-----\nAAEC\n-----END X-----\n", REASON_MALFORMED, "around it"},
     {"-----BEGIN X-----\nAAEC\n-----END X-----\nnote\n", REASON_MALFORMED, "around it"},
-    {"-----BEGIN X-----\nAAEC\n-----END X-----\n-----BEGIN X-----\nAAEC\n-----END X-----\n", REASON_MALFORMED, "second block"},
+    {"-----BEGIN X-----\nAAEC\n-----END X-----\n-----BEGIN X-----\nAAEC\n-----END X-----\n", REASON_MALFORMED,
+     "second block"},
 };
 
 START_TEST(single_blocks)
@@ -61,7 +62,8 @@ END_TEST
 
 START_TEST(walks_blocks)
 {
-    struct span text = span_str("a\n-----BEGIN X-----\nAAEC\n-----END X-----\nb\n-----BEGIN Y-----\nAA==\n-----END Y-----\nc");
+    struct span text =
+        span_str("a\n-----BEGIN X-----\nAAEC\n-----END X-----\nb\n-----BEGIN Y-----\nAA==\n-----END Y-----\nc");
     struct pem_block block;
     struct error err = ERROR_INIT;
 

@@ -42,8 +42,8 @@ static void authority_set(struct authority *ret, const char *leaf, const char *r
         .leaf = ret->leaf, .pool = {&ret->root, 1, NULL, 0}, .window = {INT64_MIN, INT64_MAX}};
 }
 
-static enum reason verify(struct span token, struct span bytes, const struct timestamp_authority *authorities, size_t count,
-                          int64_t *ret_time)
+static enum reason verify(struct span token, struct span bytes, const struct timestamp_authority *authorities,
+                          size_t count, int64_t *ret_time)
 {
     struct error err = ERROR_INIT;
     size_t which;
@@ -118,7 +118,8 @@ START_TEST(token_cases)
     both[0] = two.authority;
     both[1] = known.authority;
     ck_assert_int_eq(verify(buf_as_span(&token), buf_as_span(&message), &known.authority, 1, NULL), tokens[_i].known);
-    ck_assert_int_eq(verify(buf_as_span(&token), buf_as_span(&message), &unknown.authority, 1, NULL), tokens[_i].unknown);
+    ck_assert_int_eq(verify(buf_as_span(&token), buf_as_span(&message), &unknown.authority, 1, NULL),
+                     tokens[_i].unknown);
     ck_assert_int_eq(verify(buf_as_span(&token), buf_as_span(&message), &two.authority, 1, NULL), tokens[_i].two);
     ck_assert_int_eq(verify(buf_as_span(&token), buf_as_span(&message), both, 2, NULL),
                      tokens[_i].known == REASON_OK || tokens[_i].two == REASON_OK ? REASON_OK : REASON_NO_TIMESTAMP);
@@ -126,9 +127,10 @@ START_TEST(token_cases)
 END_TEST
 
 /*
- * What nobody signs in CMS and nothing is decided by, so that a flipped bit there changes nothing. For the sample, which
- * brings no certificates, these are: the two version numbers, the NULL parameters of the two digest algorithms, and the
- * letter case of the issuer's name by which the signer is found, and the form bit of the signed attributes' tag.
+ * What nobody signs in CMS and nothing is decided by, so that a flipped bit there changes nothing. For the sample,
+ * which brings no certificates, these are: the two version numbers, the NULL parameters of the two digest algorithms,
+ * and the letter case of the issuer's name by which the signer is found, and the form bit of the signed attributes'
+ * tag.
  */
 static const struct {
     size_t from, to;
@@ -142,8 +144,8 @@ static bool is_unsigned(size_t byte)
     return false;
 }
 
-/* No bit can be flipped but in those parts, and never does it give another time. Token 1 brings certificates that nobody
- * needs, and may change in them too. */
+/* No bit can be flipped but in those parts, and never does it give another time. Token 1 brings certificates that
+ * nobody needs, and may change in them too. */
 START_TEST(damaged_tokens)
 {
     struct buf token CLEANUP(buf_free) = vector_read(_i == 0 ? SAMPLES "r2.tsr" : STAMPS "embedded.tsr");
@@ -151,7 +153,8 @@ START_TEST(damaged_tokens)
     struct authority tsa CLEANUP(authority_done) = {.leaf = NULL};
     int64_t time = 0;
 
-    authority_set(&tsa, _i == 0 ? SAMPLES "tsa-0.der" : STAMPS "one.der", _i == 0 ? SAMPLES "tsa-1.der" : STAMPS "root.der");
+    authority_set(&tsa, _i == 0 ? SAMPLES "tsa-0.der" : STAMPS "one.der",
+                  _i == 0 ? SAMPLES "tsa-1.der" : STAMPS "root.der");
     ck_assert_int_eq(verify(buf_as_span(&token), buf_as_span(&bytes), &tsa.authority, 1, &time), REASON_OK);
     for (size_t i = 0; i < token.len * 8; i++) {
         int64_t changed = 0;

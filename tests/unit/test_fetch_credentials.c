@@ -110,11 +110,13 @@ START_TEST(helpers_answer)
     struct error err = ERROR_INIT;
     bool found = false;
 
-    ck_assert(helper_parse(span_str("{\"ServerURL\":\"h\",\"Username\":\"u\",\"Secret\":\"s\"}\n"), 0, "x", &found, &credentials, &err));
+    ck_assert(helper_parse(span_str("{\"ServerURL\":\"h\",\"Username\":\"u\",\"Secret\":\"s\"}\n"), 0, "x", &found,
+                           &credentials, &err));
     ck_assert(found);
     ck_assert_str_eq(credentials.username, "u");
     fetch_credentials_done(&credentials);
-    ck_assert(helper_parse(span_str("{\"Username\":\"<token>\",\"Secret\":\"s\"}"), 0, "x", &found, &credentials, &err));
+    ck_assert(
+        helper_parse(span_str("{\"Username\":\"<token>\",\"Secret\":\"s\"}"), 0, "x", &found, &credentials, &err));
     ck_assert_str_eq(credentials.identity_token, "s");
     ck_assert_ptr_null(credentials.username);
     fetch_credentials_done(&credentials);
@@ -178,8 +180,9 @@ START_TEST(providers_are_read)
     ck_assert_str_eq(provider->env[0], "AWS_PROFILE=x");
     ck_assert(provider_matches(provider, "1.dkr.ecr.r.amazonaws.com/a"));
     provider_request(provider, "1.dkr.ecr.r.amazonaws.com/a", &request);
-    ck_assert_str_eq(buf_cstr(&request), "{\"kind\":\"CredentialProviderRequest\",\"apiVersion\":"
-                                         "\"credentialprovider.kubelet.k8s.io/v1\",\"image\":\"1.dkr.ecr.r.amazonaws.com/a\"}");
+    ck_assert_str_eq(buf_cstr(&request),
+                     "{\"kind\":\"CredentialProviderRequest\",\"apiVersion\":"
+                     "\"credentialprovider.kubelet.k8s.io/v1\",\"image\":\"1.dkr.ecr.r.amazonaws.com/a\"}");
 }
 END_TEST
 
@@ -188,8 +191,10 @@ static const char *const bad_configs[] = {
     "kind: CredentialProviderConfig\n",
     "kind: CredentialProviderConfig\nproviders:\n- name: ../x\n",
     "kind: CredentialProviderConfig\nproviders:\n- name: x\n  apiVersion: v9\n",
-    "kind: CredentialProviderConfig\nproviders:\n- name: x\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n  matchImages: []\n",
-    "kind: CredentialProviderConfig\nproviders:\n- name: x\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n  matchImages: [a]\n",
+    "kind: CredentialProviderConfig\nproviders:\n- name: x\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n  "
+    "matchImages: []\n",
+    "kind: CredentialProviderConfig\nproviders:\n- name: x\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n  "
+    "matchImages: [a]\n",
     "kind: CredentialProviderConfig\nproviders:\n- name: x\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
     "  matchImages: [a]\n  defaultCacheDuration: soon\n",
     "kind: CredentialProviderConfig\nproviders:\n- name: x\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
@@ -209,9 +214,9 @@ START_TEST(bad_configs_are_refused)
 }
 END_TEST
 
-#define ANSWER(kind, duration, auth)                                                                                  \
-    "{\"kind\":\"CredentialProviderResponse\",\"apiVersion\":\"credentialprovider.kubelet.k8s.io/v1\",\"cacheKeyType\":\"" kind \
-    "\"," duration "\"auth\":{" auth "}}"
+#define ANSWER(kind, duration, auth)                                                                                   \
+    "{\"kind\":\"CredentialProviderResponse\",\"apiVersion\":\"credentialprovider.kubelet.k8s.io/"                     \
+    "v1\",\"cacheKeyType\":\"" kind "\"," duration "\"auth\":{" auth "}}"
 
 static const struct answer_case {
     const char *output;
@@ -220,12 +225,14 @@ static const struct answer_case {
     enum provider_cache cache;
     int64_t seconds;
 } answers[] = {
-    {ANSWER("Registry", "\"cacheDuration\":\"6h0m0s\",", "\"*.example\":{\"username\":\"u\",\"password\":\"p\"}"), true, "u",
-     PROVIDER_CACHE_REGISTRY, 6 * 3600},
-    {ANSWER("Image", "", "\"*.example\":{\"username\":\"u\",\"password\":\"p\"},\"r.example/app\":{\"username\":\"v\",\"password\":\"p\"}"),
+    {ANSWER("Registry", "\"cacheDuration\":\"6h0m0s\",", "\"*.example\":{\"username\":\"u\",\"password\":\"p\"}"), true,
+     "u", PROVIDER_CACHE_REGISTRY, 6 * 3600},
+    {ANSWER("Image", "",
+            "\"*.example\":{\"username\":\"u\",\"password\":\"p\"},\"r.example/"
+            "app\":{\"username\":\"v\",\"password\":\"p\"}"),
      true, "v", PROVIDER_CACHE_IMAGE, 99},
-    {ANSWER("Global", "\"cacheDuration\":\"0s\",", "\"other.example\":{\"username\":\"u\",\"password\":\"p\"}"), true, NULL,
-     PROVIDER_CACHE_GLOBAL, 0},
+    {ANSWER("Global", "\"cacheDuration\":\"0s\",", "\"other.example\":{\"username\":\"u\",\"password\":\"p\"}"), true,
+     NULL, PROVIDER_CACHE_GLOBAL, 0},
     {ANSWER("Image", "\"cacheDuration\":null,", ""), true, NULL, PROVIDER_CACHE_IMAGE, 99},
     {ANSWER("Image", "\"cacheDuration\":\"1.5h\",", ""), true, NULL, PROVIDER_CACHE_IMAGE, 3600},
     {ANSWER("Image", "\"cacheDuration\":\"soon\",", ""), false, NULL, PROVIDER_CACHE_NONE, 0},

@@ -148,8 +148,9 @@ START_TEST(hears_the_helper)
     struct pull pull = {0};
     struct error err = ERROR_INIT;
 
-    ck_assert_msg(hear("{\"127.0.0.1:5599/team/multi:1\":{\"username\":\"alice\",\"password\":\"secret\"}}", &pull, &err),
-                  "%s", err.text);
+    ck_assert_msg(
+        hear("{\"127.0.0.1:5599/team/multi:1\":{\"username\":\"alice\",\"password\":\"secret\"}}", &pull, &err), "%s",
+        err.text);
     ck_assert_str_eq(pull.repository, "127.0.0.1:5599/team/multi");
     ck_assert_str_eq(pull.reference, "127.0.0.1:5599/team/multi:1");
     ck_assert_str_eq(pull.username, "alice");

@@ -95,8 +95,14 @@ START_TEST(knows_versions)
 {
     static const char *const known[] = {"crun version 1.8.1\n", "crun version 1.21\ncommit: x", "crun version 1.28",
                                         "crun version 1.29.1\n"};
-    static const char *const unknown[] = {"", "crun version 1.8\n", "crun version 1.7.2\n", "crun version 1.30\n",
-                                          "crun version 2.0\n", "runc version 1.21", "crun version 1.", "crun version 1.021"};
+    static const char *const unknown[] = {"",
+                                          "crun version 1.8\n",
+                                          "crun version 1.7.2\n",
+                                          "crun version 1.30\n",
+                                          "crun version 2.0\n",
+                                          "runc version 1.21",
+                                          "crun version 1.",
+                                          "crun version 1.021"};
 
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         ck_assert_msg(crun_version_text_known(span_str(known[i])), "%s", known[i]);

@@ -13,8 +13,8 @@
 #define IMAGE_ID "1f0e4d6a5b5b8a3f6f2b7d1e2c3a4b5c6d7e8f901a2b3c4d5e6f708192a3b4c5"
 #define DIGEST "sha256:3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"
 
-static const char image_one[] =
-    "[{\"id\":\"" IMAGE_ID "\",\"digest\":\"" DIGEST "\",\"names\":[\"registry.example.com/team/app:v1\"],\"layer\":\"x\"}]";
+static const char image_one[] = "[{\"id\":\"" IMAGE_ID "\",\"digest\":\"" DIGEST
+                                "\",\"names\":[\"registry.example.com/team/app:v1\"],\"layer\":\"x\"}]";
 static const char image_two_names[] = "[{\"id\":\"" IMAGE_ID "\",\"digest\":\"" DIGEST
                                       "\",\"names\":[\"registry.example.com/team/app:v1\",\"localhost/evil:v1\"]}]";
 static const char container_named[] =
@@ -37,17 +37,19 @@ static const struct storage_case storage_cases[] = {
     {"no names", "[{\"id\":\"" IMAGE_ID "\",\"digest\":\"" DIGEST "\"}]", container_plain, "", REASON_OK, NULL, DIGEST},
     {"no digest (built here)", "[{\"id\":\"" IMAGE_ID "\",\"names\":[\"localhost/a:v1\"]}]", container_plain, "",
      REASON_OK, "localhost/a:v1", NULL},
-    {"created under a name the image no longer has", "[{\"id\":\"" IMAGE_ID "\",\"digest\":\"" DIGEST
-     "\",\"names\":[\"localhost/evil:v1\"]}]", container_named, "", REASON_OK, "localhost/evil:v1", DIGEST},
+    {"created under a name the image no longer has",
+     "[{\"id\":\"" IMAGE_ID "\",\"digest\":\"" DIGEST "\",\"names\":[\"localhost/evil:v1\"]}]", container_named, "",
+     REASON_OK, "localhost/evil:v1", DIGEST},
     {"no such container", image_one, "[{\"id\":\"c2\",\"image\":\"" IMAGE_ID "\"}]", "", REASON_NOT_FOUND, NULL, NULL},
     {"no such image", "[]", container_plain, "", REASON_NOT_FOUND, NULL, NULL},
     {"rootfs only", image_one, "[{\"id\":\"c1\",\"image\":\"\"}]", "", REASON_NOT_FOUND, NULL, NULL},
-    {"two records", image_one, "[{\"id\":\"c1\",\"image\":\"a\"},{\"id\":\"c1\",\"image\":\"b\"}]", "", REASON_MALFORMED,
-     NULL, NULL},
+    {"two records", image_one, "[{\"id\":\"c1\",\"image\":\"a\"},{\"id\":\"c1\",\"image\":\"b\"}]", "",
+     REASON_MALFORMED, NULL, NULL},
     {"not a list", image_one, "{}", "", REASON_MALFORMED, NULL, NULL},
     {"cut off", image_one, "[{\"id\":\"c1\"", "", REASON_MALFORMED, NULL, NULL},
     {"image is a number", image_one, "[{\"id\":\"c1\",\"image\":1}]", "", REASON_MALFORMED, NULL, NULL},
-    {"name is a number", "[{\"id\":\"" IMAGE_ID "\",\"names\":[1]}]", container_plain, "", REASON_MALFORMED, NULL, NULL},
+    {"name is a number", "[{\"id\":\"" IMAGE_ID "\",\"names\":[1]}]", container_plain, "", REASON_MALFORMED, NULL,
+     NULL},
     {"empty files", "", "", "", REASON_NOT_FOUND, NULL, NULL},
 };
 
@@ -131,10 +133,12 @@ START_TEST(survives_damage)
         if (at < 8192 || at % 5 == 0) {
             struct boltdb db;
             struct error err = ERROR_INIT;
-            const char *const path[] = {"v1", "k8s.io", "images", "registry.example.com/team/n33:v1", "target", "digest"};
+            const char *const path[] = {"v1",     "k8s.io", "images", "registry.example.com/team/n33:v1",
+                                        "target", "digest"};
             struct span value = {NULL, 0};
 
-            if (boltdb_open(span_of(copy, bytes.len), &db, &err) && !boltdb_get(&db, path, ARRAY_LEN(path), &value, &err))
+            if (boltdb_open(span_of(copy, bytes.len), &db, &err) &&
+                !boltdb_get(&db, path, ARRAY_LEN(path), &value, &err))
                 ck_assert_int_eq(err.reason, REASON_MALFORMED);
         }
         copy[at] ^= 0xff;

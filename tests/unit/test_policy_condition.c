@@ -6,13 +6,16 @@
 #include "tests/unit/harness.h"
 #include "tests/unit/policy_helper.h"
 
-static const char statement[] =
-    "{\"_type\":\"https://in-toto.io/Statement/v1\",\"predicateType\":\"t\",\"subject\":[{\"name\":\"n\"}],\"predicate\":{"
-    "\"builder\":{\"id\":\"https://github.com/a/b\"},\"count\":3,\"score\":7.50,\"flag\":true,\"nothing\":null,\"empty\":[],"
-    "\"when\":\"2026-11-20T10:00:00Z\",\"odd.name\":{\"x\":\"y\"},\"names\":[\"a\",\"b\"],"
-    "\"packages\":[{\"name\":\"p\",\"license\":\"MIT\"},{\"name\":\"q\",\"license\":\"GPL-3.0-only\"},{\"name\":\"r\"}],"
-    "\"results\":[{\"target\":\"os\",\"vulnerabilities\":[{\"id\":\"CVE-1\",\"severity\":\"LOW\"},{\"id\":\"CVE-2\",\"severity\":"
-    "\"CRITICAL\"}]},{\"target\":\"app\"}]}}";
+static const char statement[] = "{\"_type\":\"https://in-toto.io/Statement/"
+                                "v1\",\"predicateType\":\"t\",\"subject\":[{\"name\":\"n\"}],\"predicate\":{"
+                                "\"builder\":{\"id\":\"https://github.com/a/"
+                                "b\"},\"count\":3,\"score\":7.50,\"flag\":true,\"nothing\":null,\"empty\":[],"
+                                "\"when\":\"2026-11-20T10:00:00Z\",\"odd.name\":{\"x\":\"y\"},\"names\":[\"a\",\"b\"],"
+                                "\"packages\":[{\"name\":\"p\",\"license\":\"MIT\"},{\"name\":\"q\",\"license\":\"GPL-"
+                                "3.0-only\"},{\"name\":\"r\"}],"
+                                "\"results\":[{\"target\":\"os\",\"vulnerabilities\":[{\"id\":\"CVE-1\",\"severity\":"
+                                "\"LOW\"},{\"id\":\"CVE-2\",\"severity\":"
+                                "\"CRITICAL\"}]},{\"target\":\"app\"}]}}";
 
 static const struct {
     const char *conditions;
@@ -79,7 +82,8 @@ static const struct {
     {"[{path: predicate.names, all: [{in: [a]}]}]", false,
      "predicate.names: all: element 1: the element: wanted in a, found string \"b\""},
     {"[{path: predicate.names, none: [{equals: c}]}]", true, NULL},
-    {"[{path: predicate.names, none: [{equals: b}]}]", false, "predicate.names: none: element 1 is one that must not be"},
+    {"[{path: predicate.names, none: [{equals: b}]}]", false,
+     "predicate.names: none: element 1 is one that must not be"},
     {"[{path: predicate.names, count: 2}]", true, NULL},
     {"[{path: predicate.names, count: {atLeast: 3}}]", false, NULL},
     {"[{path: predicate.names, count: {atMost: 3}}]", true, NULL},
@@ -96,19 +100,24 @@ static const struct {
      "predicate.packages: none: element 1 is one that must not be"},
     {"[{path: predicate.packages, all: [{path: license, exists: true}]}]", false, NULL},
     {"[{path: predicate.packages, any: [{path: name, equals: p}, {path: license, equals: MIT}]}]", true, NULL},
-    {"[{path: predicate.packages, any: [{path: name, equals: p}, {path: license, equals: GPL-3.0-only}]}]", false, NULL},
+    {"[{path: predicate.packages, any: [{path: name, equals: p}, {path: license, equals: GPL-3.0-only}]}]", false,
+     NULL},
     /* a definite answer settles the matter in spite of an undecided one */
     {"[{path: predicate.packages, any: [{path: license, equals: MIT}]}]", true, NULL},
     {"[{path: predicate.packages, none: [{path: license, equals: MIT}]}]", false, NULL},
     /* nested */
     {"[{path: predicate.results, none: [{path: vulnerabilities, absent: fails, any: [{path: severity, in: [CRITICAL, "
-     "HIGH]}]}]}]", false, NULL},
-    {"[{path: predicate.results, none: [{path: vulnerabilities, absent: fails, any: [{path: severity, equals: URGENT}]}]}]",
+     "HIGH]}]}]}]",
+     false, NULL},
+    {"[{path: predicate.results, none: [{path: vulnerabilities, absent: fails, any: [{path: severity, equals: "
+     "URGENT}]}]}]",
      true, NULL},
-    {"[{path: predicate.results, none: [{path: vulnerabilities, any: [{path: severity, equals: URGENT}]}]}]", false, NULL},
+    {"[{path: predicate.results, none: [{path: vulnerabilities, any: [{path: severity, equals: URGENT}]}]}]", false,
+     NULL},
     /* alternatives */
     {"[{anyOf: [{path: predicate.count, equals: 1}, {path: predicate.count, equals: 3}]}]", true, NULL},
-    {"[{anyOf: [[{path: predicate.count, equals: 3}, {path: predicate.flag, equals: false}], {path: predicate.x, equals: 1}]}]",
+    {"[{anyOf: [[{path: predicate.count, equals: 3}, {path: predicate.flag, equals: false}], {path: predicate.x, "
+     "equals: 1}]}]",
      false, NULL},
     {"[{noneOf: [{path: predicate.count, equals: 1}]}]", true, NULL},
     {"[{noneOf: [{path: predicate.count, equals: 3}]}]", false, NULL},
@@ -157,7 +166,8 @@ END_TEST
 
 START_TEST(age_needs_a_trusted_time)
 {
-    struct condition *conditions = load_conditions("[{maxAge: 100w}]"), *none = load_conditions("[{noneOf: [{maxAge: 1s}]}]");
+    struct condition *conditions = load_conditions("[{maxAge: 100w}]"),
+                     *none = load_conditions("[{noneOf: [{maxAge: 1s}]}]");
     struct tree *tree = NULL;
     struct error err = ERROR_INIT, why = ERROR_INIT;
     struct condition_input input = {.now = TEST_NOW};
@@ -179,12 +189,34 @@ static const struct {
     const char *a, *b;
     int order; /* 2 = not comparable */
 } numbers[] = {
-    {"1", "1", 0}, {"1", "1.0", 0}, {"1", "10e-1", 0}, {"100", "1E2", 0}, {"0", "-0.0", 0}, {"0e5", "0", 0},
-    {"1", "2", -1}, {"-1", "1", -1}, {"-2", "-1", -1}, {"9", "10", -1}, {"9.9", "9.10", 1}, {"0.1", "0.09", 1},
-    {"1e3", "999.999", 1}, {"0", "1e-9", -1}, {"0", "-1e-9", 1}, {"9007199254740993", "9007199254740992", 1},
-    {"0.5", "5e-1", 0}, {"0.05", "5e-2", 0}, {"123.456", "1.23456e2", 0},
-    {"01", "1", 2}, {"1.", "1", 2}, {".5", "1", 2}, {"1e", "1", 2}, {"1e1000000", "1", 2}, {"", "1", 2}, {"NaN", "1", 2},
-    {"+1", "1", 2}, {"1 ", "1", 2},
+    {"1", "1", 0},
+    {"1", "1.0", 0},
+    {"1", "10e-1", 0},
+    {"100", "1E2", 0},
+    {"0", "-0.0", 0},
+    {"0e5", "0", 0},
+    {"1", "2", -1},
+    {"-1", "1", -1},
+    {"-2", "-1", -1},
+    {"9", "10", -1},
+    {"9.9", "9.10", 1},
+    {"0.1", "0.09", 1},
+    {"1e3", "999.999", 1},
+    {"0", "1e-9", -1},
+    {"0", "-1e-9", 1},
+    {"9007199254740993", "9007199254740992", 1},
+    {"0.5", "5e-1", 0},
+    {"0.05", "5e-2", 0},
+    {"123.456", "1.23456e2", 0},
+    {"01", "1", 2},
+    {"1.", "1", 2},
+    {".5", "1", 2},
+    {"1e", "1", 2},
+    {"1e1000000", "1", 2},
+    {"", "1", 2},
+    {"NaN", "1", 2},
+    {"+1", "1", 2},
+    {"1 ", "1", 2},
 };
 
 START_TEST(numbers_compare_exactly)

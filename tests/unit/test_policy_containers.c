@@ -22,12 +22,14 @@ static const struct {
     {"r.example.com", "team/app", "v1", NULL, "docker:r.example.com/team/app:v1"},
     {"r.example.com", "team/app", "v2", NULL, "docker:r.example.com/team/app"},
     {"r.example.com", "team/app", NULL, NULL, "docker:r.example.com/team/app@" TEST_DIGEST},
-    {"r.example.com", "team/app", "v1", "r.example.com/team/app:v1@" TEST_DIGEST, "docker:r.example.com/team/app@" TEST_DIGEST},
+    {"r.example.com", "team/app", "v1", "r.example.com/team/app:v1@" TEST_DIGEST,
+     "docker:r.example.com/team/app@" TEST_DIGEST},
     {"r.example.com", "team/app/sub", "v1", NULL, "docker:r.example.com/team/app"},
     {"r.example.com", "team/apple", "v1", NULL, "docker:r.example.com/team"},
     {"r.example.com", "teams/app", "v1", NULL, "docker:r.example.com"},
     {"r.example.com:5000", "team/app", "v1", NULL, "docker:r.example.com:5000"},
-    {"r.example.com:5001", "team/app", "v1", NULL, "docker:*.example.com"}, /* the port is not stripped for a host scope */
+    {"r.example.com:5001", "team/app", "v1", NULL,
+     "docker:*.example.com"}, /* the port is not stripped for a host scope */
     {"q.example.com", "x", "v1", NULL, "docker:*.example.com"},
     {"a.b.example.com", "x", "v1", NULL, "docker:*.example.com"},
     {"example.com", "x", "v1", NULL, "docker:*.com"},
@@ -85,12 +87,16 @@ static const struct {
     {"{\"type\":\"exactRepository\",\"dockerRepository\":\"v.io/x\"}", "v9", NULL, "v.io/x:v1", true},
     {"{\"type\":\"exactRepository\",\"dockerRepository\":\"v.io/x\"}", "v9", NULL, "v.io/x", true},
     {"{\"type\":\"exactRepository\",\"dockerRepository\":\"v.io/x\"}", "v9", NULL, "r.io/app", false},
-    {"{\"type\":\"remapIdentity\",\"prefix\":\"r.io\",\"signedPrefix\":\"v.io/mirror\"}", "v1", NULL, "v.io/mirror/app:v1", true},
-    {"{\"type\":\"remapIdentity\",\"prefix\":\"r.io\",\"signedPrefix\":\"v.io/mirror\"}", "v1", NULL, "r.io/app:v1", false},
-    {"{\"type\":\"remapIdentity\",\"prefix\":\"r.io\",\"signedPrefix\":\"v.io/mirror\"}", NULL, NULL, "v.io/mirror/app:v9", true},
+    {"{\"type\":\"remapIdentity\",\"prefix\":\"r.io\",\"signedPrefix\":\"v.io/mirror\"}", "v1", NULL,
+     "v.io/mirror/app:v1", true},
+    {"{\"type\":\"remapIdentity\",\"prefix\":\"r.io\",\"signedPrefix\":\"v.io/mirror\"}", "v1", NULL, "r.io/app:v1",
+     false},
+    {"{\"type\":\"remapIdentity\",\"prefix\":\"r.io\",\"signedPrefix\":\"v.io/mirror\"}", NULL, NULL,
+     "v.io/mirror/app:v9", true},
     {"{\"type\":\"remapIdentity\",\"prefix\":\"r.io/app\",\"signedPrefix\":\"v.io/x\"}", "v1", NULL, "v.io/x:v1", true},
     /* a prefix that does not match changes nothing; it ends at a slash */
-    {"{\"type\":\"remapIdentity\",\"prefix\":\"r.io/ap\",\"signedPrefix\":\"v.io/x\"}", "v1", NULL, "v.io/xp:v1", false},
+    {"{\"type\":\"remapIdentity\",\"prefix\":\"r.io/ap\",\"signedPrefix\":\"v.io/x\"}", "v1", NULL, "v.io/xp:v1",
+     false},
     {"{\"type\":\"remapIdentity\",\"prefix\":\"q.io\",\"signedPrefix\":\"v.io/x\"}", "v1", NULL, "r.io/app:v1", true},
 };
 
@@ -118,10 +124,11 @@ static struct claim signature(const char *key, const char *reference, enum claim
 START_TEST(the_signed_name_must_fit)
 {
     char *data = key_data("cosign.pub");
-    char *json = identities[_i].identity != NULL
-                     ? mem_printf("{\"default\":[{\"type\":\"sigstoreSigned\",\"keyData\":\"%s\",\"signedIdentity\":%s}]}", data,
-                                  identities[_i].identity)
-                     : mem_printf("{\"default\":[{\"type\":\"sigstoreSigned\",\"keyData\":\"%s\"}]}", data);
+    char *json =
+        identities[_i].identity != NULL
+            ? mem_printf("{\"default\":[{\"type\":\"sigstoreSigned\",\"keyData\":\"%s\",\"signedIdentity\":%s}]}", data,
+                         identities[_i].identity)
+            : mem_printf("{\"default\":[{\"type\":\"sigstoreSigned\",\"keyData\":\"%s\"}]}", data);
     struct policy_set *set = test_load_named("policy.json", json);
     struct policy_image image = test_image("r.io", "app", identities[_i].tag);
     struct claim claim = signature("cosign.pub", identities[_i].reference, LAYOUT_LEGACY);
@@ -143,12 +150,16 @@ END_TEST
 START_TEST(requirements_combine)
 {
     char *a = key_data("cosign.pub"), *b = key_data("secp384r1.pub");
-    char *json = mem_printf("{\"default\":[{\"type\":\"sigstoreSigned\",\"keyData\":\"%s\",\"signedIdentity\":{\"type\":"
-                            "\"matchRepository\"}},{\"type\":\"insecureAcceptAnything\"},{\"type\":\"sigstoreSigned\","
-                            "\"keyDatas\":[\"%s\",\"%s\"],\"signedIdentity\":{\"type\":\"matchRepository\"}}]}", a, b, a);
-    char *both = mem_printf("{\"default\":[{\"type\":\"sigstoreSigned\",\"keyData\":\"%s\",\"signedIdentity\":{\"type\":"
-                            "\"matchRepository\"}},{\"type\":\"sigstoreSigned\",\"keyData\":\"%s\",\"signedIdentity\":{\"type\":"
-                            "\"matchRepository\"}}]}", a, b);
+    char *json =
+        mem_printf("{\"default\":[{\"type\":\"sigstoreSigned\",\"keyData\":\"%s\",\"signedIdentity\":{\"type\":"
+                   "\"matchRepository\"}},{\"type\":\"insecureAcceptAnything\"},{\"type\":\"sigstoreSigned\","
+                   "\"keyDatas\":[\"%s\",\"%s\"],\"signedIdentity\":{\"type\":\"matchRepository\"}}]}",
+                   a, b, a);
+    char *both =
+        mem_printf("{\"default\":[{\"type\":\"sigstoreSigned\",\"keyData\":\"%s\",\"signedIdentity\":{\"type\":"
+                   "\"matchRepository\"}},{\"type\":\"sigstoreSigned\",\"keyData\":\"%s\",\"signedIdentity\":{\"type\":"
+                   "\"matchRepository\"}}]}",
+                   a, b);
     struct policy_set *set = test_load_named("policy.json", json), *and = test_load_named("policy.json", both);
     struct policy_image image = test_image("r.io", "app", "v1");
     struct claim items[2] = {signature("cosign.pub", "r.io/app", LAYOUT_LEGACY),
@@ -190,7 +201,8 @@ END_TEST
 /* What policy.json spells out about certificates and logs becomes a root that the verifier reads. */
 START_TEST(own_trust_roots_parse)
 {
-    static const char *const files[] = {"tests/policy/good-containers-fulcio.json", "tests/policy/good-containers-pki.json"};
+    static const char *const files[] = {"tests/policy/good-containers-fulcio.json",
+                                        "tests/policy/good-containers-pki.json"};
 
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         struct buf bytes = test_read(files[i]);
@@ -214,12 +226,14 @@ END_TEST
 
 START_TEST(dialects_do_not_mix)
 {
-    static const char cluster[] = "apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: a}\n"
-                                  "spec: {images: [{glob: \"**\"}], authorities: [{static: {action: pass}}]}\n";
+    static const char cluster[] =
+        "apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: a}\n"
+        "spec: {images: [{glob: \"**\"}], authorities: [{static: {action: pass}}]}\n";
     struct policy_set *set = test_load(cluster);
     struct error err = ERROR_INIT;
 
-    ck_assert(!policy_set_add(set, "policy.json", span_str("{\"default\":[{\"type\":\"reject\"}]}"), &test_source, &err));
+    ck_assert(
+        !policy_set_add(set, "policy.json", span_str("{\"default\":[{\"type\":\"reject\"}]}"), &test_source, &err));
     ck_assert_int_eq(err.reason, REASON_POLICY_ERROR);
     policy_set_free(set);
     set = test_load_named("policy.json", "{\"default\":[{\"type\":\"reject\"}]}");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Golden texts: each tests/policy/NAME begins with lines "# ERROR: text" (one) or "# WARNING: text" (any number), or with
+ * Golden texts: each tests/policy/NAME begins with lines "# ERROR: text" (one) or "# WARNING: text" (any number), or
+ * with
  * "# OK". What the loader and lint say about it must be that, word by word. JSON files carry no comments: their
  * expectation stands in NAME.expect.
  */
@@ -83,8 +84,10 @@ static const char minimal[] = "apiVersion: policy.sigstore.dev/v1beta1\n"
 /* The fingerprint follows everything that decides, also key files and trust roots. */
 START_TEST(fingerprint_changes_with_what_decides)
 {
-    static const char *const parts[][3] = {
-        {"a", "x/**", "cosign.pub"}, {"b", "x/**", "cosign.pub"}, {"a", "y/**", "cosign.pub"}, {"a", "x/**", "ed25519.pub"}};
+    static const char *const parts[][3] = {{"a", "x/**", "cosign.pub"},
+                                           {"b", "x/**", "cosign.pub"},
+                                           {"a", "y/**", "cosign.pub"},
+                                           {"a", "x/**", "ed25519.pub"}};
     char fingerprints[ARRAY_LEN(parts)][65];
 
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
@@ -157,9 +160,11 @@ START_TEST(ten_thousand_policies_load_and_match)
     struct error err = ERROR_INIT;
 
     for (int i = 0; i < 10000; i++)
-        buf_printf(&text, "---\napiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: p%d}\n"
-                          "spec: {images: [{glob: \"registry.example.com/team%d/**\"}], authorities: [{key: {path: "
-                          "cosign.pub}}]}\n", i, i);
+        buf_printf(&text,
+                   "---\napiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: p%d}\n"
+                   "spec: {images: [{glob: \"registry.example.com/team%d/**\"}], authorities: [{key: {path: "
+                   "cosign.pub}}]}\n",
+                   i, i);
     ck_assert(buf_ok(&text));
     ck_assert_msg(policy_set_add(set, "many.yaml", buf_as_span(&text), &test_source, &err), "%s", err.text);
     ck_assert_uint_eq(policy_set_count(set), 10000);

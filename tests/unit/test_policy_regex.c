@@ -85,11 +85,51 @@ END_TEST
 
 START_TEST(refuses_what_it_does_not_know)
 {
-    static const char *const bad[] = {
-        "", "(", ")", "a)", "(a", "[", "[a", "[]", "[^]", "[b-a]", "[[:foo:]]", "*", "+a", "a**", "a+*", "a{2}{3}", "a{", "a{x}",
-        "a{1001}", "a{3,2}", "a{1,2", "\\", "\\1", "\\b", "\\B", "\\p{L}", "\\Q.\\E", "\\C", "\\Z", "\\G", "(?=a)", "(?!a)",
-        "(?<=a)", "(?P<n>a)", "(?<n>a)", "(?s)a", "a(?i)b", "(?i:a)", "\\x4", "\\x{110000}", "\\x{}", "\xff", "[\xff]",
-        "(a{1000}){1000}", "((((a{10}){10}){10}){10})"};
+    static const char *const bad[] = {"",
+                                      "(",
+                                      ")",
+                                      "a)",
+                                      "(a",
+                                      "[",
+                                      "[a",
+                                      "[]",
+                                      "[^]",
+                                      "[b-a]",
+                                      "[[:foo:]]",
+                                      "*",
+                                      "+a",
+                                      "a**",
+                                      "a+*",
+                                      "a{2}{3}",
+                                      "a{",
+                                      "a{x}",
+                                      "a{1001}",
+                                      "a{3,2}",
+                                      "a{1,2",
+                                      "\\",
+                                      "\\1",
+                                      "\\b",
+                                      "\\B",
+                                      "\\p{L}",
+                                      "\\Q.\\E",
+                                      "\\C",
+                                      "\\Z",
+                                      "\\G",
+                                      "(?=a)",
+                                      "(?!a)",
+                                      "(?<=a)",
+                                      "(?P<n>a)",
+                                      "(?<n>a)",
+                                      "(?s)a",
+                                      "a(?i)b",
+                                      "(?i:a)",
+                                      "\\x4",
+                                      "\\x{110000}",
+                                      "\\x{}",
+                                      "\xff",
+                                      "[\xff]",
+                                      "(a{1000}){1000}",
+                                      "((((a{10}){10}){10}){10})"};
     struct error err;
     struct regex *regex = NULL;
 
@@ -149,7 +189,8 @@ END_TEST
 /* Random small expressions in the common ground with POSIX: both must agree. */
 START_TEST(agrees_with_posix)
 {
-    static const char *const pieces[] = {"a", "b", ".", "(a|b)", "[ab]", "[^a]", "(ab)", "a*", "b+", "a?", "(a|)", "(ab*)+", "^", "$"};
+    static const char *const pieces[] = {"a",  "b",  ".",  "(a|b)", "[ab]",   "[^a]", "(ab)",
+                                         "a*", "b+", "a?", "(a|)",  "(ab*)+", "^",    "$"};
     uint32_t seed = 7;
     int compared = 0;
 
@@ -187,8 +228,8 @@ START_TEST(agrees_with_posix)
                 text[i] = "abc"[(seed >> 16) % 3];
             }
             text[count] = '\0';
-            ck_assert_msg(regex_search(regex, span_str(text)) == (regexec(&posix, text, 0, NULL, 0) == 0), "%s on %s", pattern,
-                          text);
+            ck_assert_msg(regex_search(regex, span_str(text)) == (regexec(&posix, text, 0, NULL, 0) == 0), "%s on %s",
+                          pattern, text);
             compared++;
         }
         regex_free(regex);

@@ -41,7 +41,8 @@ static void run_go(struct run *run, const struct verify_file *file)
 static void expect(struct run *run, enum reason reason)
 {
     if (reason == REASON_OK) {
-        ck_assert_msg(run->claims.count == 1, "%s", run->claims.finding_count > 0 ? run->claims.findings[0].text : "nothing");
+        ck_assert_msg(run->claims.count == 1, "%s",
+                      run->claims.finding_count > 0 ? run->claims.findings[0].text : "nothing");
         ck_assert_int_eq(run->claims.items[0].kind, CLAIM_SIGNATURE);
     } else {
         ck_assert_uint_eq(run->claims.count, 0);
@@ -62,12 +63,15 @@ static struct digest digest_of(enum digest_alg alg, const char *text)
 /* algorithm NULL: without messageDigest. */
 static struct buf message_bundle(const char *algorithm, const char *digest_over)
 {
-    struct digest digest = digest_of(algorithm && strcmp(algorithm, "SHA2_512") == 0 ? DIGEST_SHA512 : DIGEST_SHA256, digest_over);
+    struct digest digest =
+        digest_of(algorithm && strcmp(algorithm, "SHA2_512") == 0 ? DIGEST_SHA512 : DIGEST_SHA256, digest_over);
     struct buf signature, bundle = BUF_INIT(10000);
 
     test_sign(key, span_str(artifact_text), &signature);
-    buf_str(&bundle, "{\"mediaType\":\"application/vnd.dev.sigstore.bundle.v0.3+json\",\"verificationMaterial\":{\"publicKey\":{}},"
-                     "\"messageSignature\":{");
+    buf_str(
+        &bundle,
+        "{\"mediaType\":\"application/vnd.dev.sigstore.bundle.v0.3+json\",\"verificationMaterial\":{\"publicKey\":{}},"
+        "\"messageSignature\":{");
     if (algorithm) {
         buf_printf(&bundle, "\"messageDigest\":{\"algorithm\":\"%s\",\"digest\":\"", algorithm);
         base64_encode(span_of(digest.bytes, digest_size(digest.alg)), &bundle);
@@ -149,7 +153,8 @@ END_TEST
 /* The images' own bundles, as files: subject = the digest given. */
 START_TEST(bundles_of_images)
 {
-    static const char *const repositories[] = {"demo/kl-bundle-r1", "demo/kl-bundle-r2", "demo/key-bundle-r1", "demo/bundle"};
+    static const char *const repositories[] = {"demo/kl-bundle-r1", "demo/kl-bundle-r2", "demo/key-bundle-r1",
+                                               "demo/bundle"};
     struct span root_bytes = test_vector("keys/mock_trusted_root.json");
     struct trust_root *root = NULL;
     const struct trust_root *roots[1];

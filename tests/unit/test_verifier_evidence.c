@@ -44,7 +44,8 @@ END_TEST
 
 START_TEST(hosts_are_hosts)
 {
-    static const char *const hosts[] = {"r.example/x", "user@r.example", "r.example?x", "r.example#", "r e", "http://r", ""};
+    static const char *const hosts[] = {
+        "r.example/x", "user@r.example", "r.example?x", "r.example#", "r e", "http://r", ""};
 
     for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
         struct want want = {.id = 1, .kind = WANT_MANIFEST, .host = mem_strdup(hosts[i]), .repository = mem_strdup("a"),
@@ -69,10 +70,18 @@ START_TEST(targets_are_tags_digests_or_pages)
         const char *target;
         bool good;
     } cases[] = {
-        {WANT_MANIFEST, "sha256-00.sig", true}, {WANT_BLOB, "sha256:00", true}, {WANT_PAGE, "/v2/a/referrers/x?n=1", true},
-        {WANT_MANIFEST, "../x", false}, {WANT_MANIFEST, "a/b", false}, {WANT_BLOB, "a?b", false}, {WANT_MANIFEST, "a b", false},
-        {WANT_PAGE, "http://evil.example/v2/", false}, {WANT_PAGE, "//evil.example/", false}, {WANT_MANIFEST, ".", false},
-        {WANT_MANIFEST, "a\nb", false}, {WANT_MANIFEST, "a%2f", false},
+        {WANT_MANIFEST, "sha256-00.sig", true},
+        {WANT_BLOB, "sha256:00", true},
+        {WANT_PAGE, "/v2/a/referrers/x?n=1", true},
+        {WANT_MANIFEST, "../x", false},
+        {WANT_MANIFEST, "a/b", false},
+        {WANT_BLOB, "a?b", false},
+        {WANT_MANIFEST, "a b", false},
+        {WANT_PAGE, "http://evil.example/v2/", false},
+        {WANT_PAGE, "//evil.example/", false},
+        {WANT_MANIFEST, ".", false},
+        {WANT_MANIFEST, "a\nb", false},
+        {WANT_MANIFEST, "a%2f", false},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attestations as large as they may be: a 64 MiB SBOM in both layouts, in bounded memory and time; larger ones, and floods
- * of large ones, are refused before they are fetched. PG_QUICK=1 uses 8 MiB (sanitizers).
+ * Attestations as large as they may be: a 64 MiB SBOM in both layouts, in bounded memory and time; larger ones, and
+ * floods of large ones, are refused before they are fetched. PG_QUICK=1 uses 8 MiB (sanitizers).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,12 +30,18 @@ static void make_statement(size_t bytes, struct buf *ret)
     size_t number = 0;
 
     *ret = (struct buf)BUF_INIT(LIMIT_ATTESTATION_BYTES);
-    buf_str(ret, "{\"_type\":\"https://in-toto.io/Statement/v0.1\",\"subject\":[{\"name\":\"r.example/team/app\",\"digest\":"
-                 "{\"sha256\":\"" HEX "\"}}],\"predicateType\":\"https://cyclonedx.org/bom\",\"predicate\":{\"components\":[");
+    buf_str(ret,
+            "{\"_type\":\"https://in-toto.io/Statement/v0.1\",\"subject\":[{\"name\":\"r.example/team/app\",\"digest\":"
+            "{\"sha256\":\"" HEX
+            "\"}}],\"predicateType\":\"https://cyclonedx.org/bom\",\"predicate\":{\"components\":[");
     while (ret->len < bytes) {
-        buf_printf(ret, "%s{\"type\":\"library\",\"name\":\"package-%zu\",\"version\":\"1.%zu.0\",\"purl\":\"pkg:deb/debian/package-%zu@1.%zu.0\","
-                        "\"licenses\":[{\"license\":{\"id\":\"Apache-2.0\"}}],\"hashes\":[{\"alg\":\"SHA-256\",\"content\":\"" HEX "\"}]}",
-                   number > 0 ? "," : "", number, number % 100, number, number % 100);
+        buf_printf(
+            ret,
+            "%s{\"type\":\"library\",\"name\":\"package-%zu\",\"version\":\"1.%zu.0\",\"purl\":\"pkg:deb/debian/"
+            "package-%zu@1.%zu.0\","
+            "\"licenses\":[{\"license\":{\"id\":\"Apache-2.0\"}}],\"hashes\":[{\"alg\":\"SHA-256\",\"content\":\"" HEX
+            "\"}]}",
+            number > 0 ? "," : "", number, number % 100, number, number % 100);
         number++;
     }
     buf_str(ret, "]}}");
@@ -126,8 +132,8 @@ START_TEST(a_large_sbom_is_verified)
     (void)test_registry_run(&run.registry, &run.input, &run.set);
     ck_assert_msg(verify_claims(&run.input, &run.set, &run.claims, &err), "%s", err.text);
     if (secure_getenv("PG_VERBOSE"))
-        printf("%zu MiB, %s: %d ms, peak %ld -> %ld MiB\n", bytes >> 20, _i == 0 ? "bundle" : "legacy", (int)(mono_ms() - start),
-               before / 1024, peak_kib() / 1024);
+        printf("%zu MiB, %s: %d ms, peak %ld -> %ld MiB\n", bytes >> 20, _i == 0 ? "bundle" : "legacy",
+               (int)(mono_ms() - start), before / 1024, peak_kib() / 1024);
     ck_assert_msg(run.claims.count == 1, "%s", run.claims.finding_count > 0 ? run.claims.findings[0].text : "nothing");
     ck_assert_int_eq(run.claims.items[0].kind, CLAIM_ATTESTATION);
     ck_assert_uint_gt(node_get(node_get(run.claims.items[0].statement, "predicate"), "components")->count, bytes / 400);
@@ -148,11 +154,14 @@ START_TEST(floods_are_not_fetched)
         char manifest[800];
 
         (void)snprintf(manifest, sizeof(manifest),
-                       "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"sha256:" HEX "\",\"size\":2},\"layers\":"
-                       "[{\"mediaType\":\"application/vnd.dev.sigstore.bundle.v0.3+json\",\"digest\":\"sha256:%c%s\",\"size\":%d}]}",
+                       "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"a/b\",\"digest\":\"sha256:" HEX
+                       "\",\"size\":2},\"layers\":"
+                       "[{\"mediaType\":\"application/"
+                       "vnd.dev.sigstore.bundle.v0.3+json\",\"digest\":\"sha256:%c%s\",\"size\":%d}]}",
                        'a' + i % 6, &HEX[1], i == 7 ? LIMIT_ATTESTATION_BYTES + 1 : 100 * 1024 * 1024);
         test_registry_put_digest(&run.registry, WANT_MANIFEST, REPO, NULL, span_str(manifest), digest);
-        buf_printf(&descriptors, "%s{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"size\":%zu,\"digest\":\"%s\"}",
+        buf_printf(&descriptors,
+                   "%s{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"size\":%zu,\"digest\":\"%s\"}",
                    i > 0 ? "," : "", strlen(manifest), digest);
     }
     test_put_index(&run.registry, WANT_MANIFEST, REPO, "sha256-" HEX, NULL, buf_cstr(&descriptors));

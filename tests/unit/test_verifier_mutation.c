@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every valid sample, bit by bit and cut at both ends: no mutant may prove anything that the sample does not prove. What
- * is not signed (a hint, spacing, a Rekor v2 body) may change; what is claimed may not.
- * PG_SLOW=1 flips every bit of every byte; otherwise one bit of each 31st byte.
+ * Every valid sample, bit by bit and cut at both ends: no mutant may prove anything that the sample does not prove.
+ * What is not signed (a hint, spacing, a Rekor v2 body) may change; what is claimed may not. PG_SLOW=1 flips every bit
+ * of every byte; otherwise one bit of each 31st byte.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,7 +86,8 @@ static bool times_within(const struct claim *mutant, const struct claim *claim)
         bool found = false;
 
         for (size_t j = 0; j < claim->time_count; j++)
-            found = found || (mutant->times[i].kind == claim->times[j].kind && mutant->times[i].at == claim->times[j].at);
+            found =
+                found || (mutant->times[i].kind == claim->times[j].kind && mutant->times[i].at == claim->times[j].at);
         if (!found)
             return false;
     }
@@ -118,7 +119,8 @@ static bool certificate_within(const struct claim *mutant, const struct claim *c
         return false;
     chain = &mutant->certificate->chains[0];
     /* A changed certificate with the same key may verify the signature, but then no authority vouches for it. */
-    return span_eq(mutant->certificate->der, claim->certificate->der) || (!chain->chain_verified && mutant->log_count == 0);
+    return span_eq(mutant->certificate->der, claim->certificate->der) ||
+           (!chain->chain_verified && mutant->log_count == 0);
 }
 
 /* Is all that the mutant proves proven by some claim of the sample? */
@@ -155,8 +157,9 @@ static void try_blob(struct run *run, const struct candidate *candidate, struct 
     const struct node *annotations = candidate->blob->annotations;
     struct error err = ERROR_INIT;
     bool done = candidate->kind == CANDIDATE_BUNDLE ? bundle_verify(&verification, &object, &err)
-                : candidate->kind == CANDIDATE_LEGACY_SIGNATURE ? legacy_signature_verify(&verification, &object, annotations, &err)
-                                                                : legacy_attestation_verify(&verification, &object, annotations, &err);
+                : candidate->kind == CANDIDATE_LEGACY_SIGNATURE
+                    ? legacy_signature_verify(&verification, &object, annotations, &err)
+                    : legacy_attestation_verify(&verification, &object, annotations, &err);
 
     ck_assert_msg(done, "%s", err.text);
     ck_assert(claims.count > 0 || claims.finding_count > 0);
@@ -224,7 +227,8 @@ START_TEST(no_mutant_proves_more)
     run_start(&run, samples[_i].repository, samples[_i].key, samples[_i].attestation);
     ck_assert(discover(&run.input, &run.set, &notes, &discovery, &err));
     for (size_t i = 0; i < discovery.count; i++) {
-        try_blob(&run, &discovery.candidates[i], discovery.candidates[i].evidence->body, 0); /* unchanged: through the same hands */
+        try_blob(&run, &discovery.candidates[i], discovery.candidates[i].evidence->body,
+                 0); /* unchanged: through the same hands */
         mutate(&run, discovery.candidates[i].evidence->body, attempt_blob, &discovery.candidates[i]);
     }
     ck_assert_uint_gt(run.claimed, 0);

@@ -122,7 +122,8 @@ START_TEST(the_right_key_verifies)
 
     run_start(&run, sample, sample->key, !sample->attestation, sample->attestation);
     run_go(&run);
-    ck_assert_msg(count(&run, sample->attestation ? CLAIM_ATTESTATION : CLAIM_SIGNATURE, sample->layout) == sample->claims,
+    ck_assert_msg(count(&run, sample->attestation ? CLAIM_ATTESTATION : CLAIM_SIGNATURE, sample->layout) ==
+                      sample->claims,
                   "%s: %zu claims, %s", sample->repository, run.claims.count, why(&run));
     ck_assert_uint_eq(run.rounds, sample->rounds);
     for (size_t i = 0; i < run.claims.count; i++) {
@@ -266,13 +267,15 @@ END_TEST
 /* Only the index was signed: a platform's manifest has nothing (sigstore.md 1.1). */
 START_TEST(a_platform_of_a_signed_index_is_not_signed)
 {
-    static const struct sample index = {"demo/multi-indexonly", NULL, "cosign.pub", false, LAYOUT_LEGACY, 1, NULL, NULL, 2};
+    static const struct sample index = {
+        "demo/multi-indexonly", NULL, "cosign.pub", false, LAYOUT_LEGACY, 1, NULL, NULL, 2};
     struct run run;
     const struct test_object *other = NULL;
 
     run_start(&run, &index, "cosign.pub", true, false);
     for (size_t i = 0; i < run.registry.count; i++)
-        if (run.registry.items[i].kind == WANT_MANIFEST && strncmp(run.registry.items[i].target, "sha256:db0b", 11) == 0)
+        if (run.registry.items[i].kind == WANT_MANIFEST &&
+            strncmp(run.registry.items[i].target, "sha256:db0b", 11) == 0)
             other = &run.registry.items[i];
     ck_assert_ptr_nonnull(other);
     ck_assert(digest_parse(span_str(other->target), &run.input.image));

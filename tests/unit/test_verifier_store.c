@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Directories in place of registries: the samples that cosign made, laid out as `cosign save` and as plain files do, are
- * verified from there; damaged and hostile directories give errors, never other files.
+ * Directories in place of registries: the samples that cosign made, laid out as `cosign save` and as plain files do,
+ * are verified from there; damaged and hostile directories give errors, never other files.
  */
 #include <dirent.h>
 #include <ftw.h>
@@ -249,7 +249,8 @@ START_TEST(a_changed_blob_is_not_believed)
         struct error err = ERROR_INIT;
 
         (void)snprintf(blob, sizeof(blob), "%s/%s", path, entry->d_name);
-        if (!file_read(blob, 1 << 20, FILE_ANY, &bytes, &err) || span_find(buf_as_span(&bytes), "\"critical\"") == SIZE_MAX) {
+        if (!file_read(blob, 1 << 20, FILE_ANY, &bytes, &err) ||
+            span_find(buf_as_span(&bytes), "\"critical\"") == SIZE_MAX) {
             buf_free(&bytes);
             continue;
         }
@@ -286,8 +287,16 @@ END_TEST
 /* Targets come from documents; none may leave the directory. */
 START_TEST(stays_inside)
 {
-    static const char *const targets[] = {"../../etc/passwd", "sha256:../../../etc/passwd", "sha256-../x.sig", "/etc/passwd",
-                                          "sha256-a/../../x.att", "..", ".sig", "-.sig", "sha256:", "x"};
+    static const char *const targets[] = {"../../etc/passwd",
+                                          "sha256:../../../etc/passwd",
+                                          "sha256-../x.sig",
+                                          "/etc/passwd",
+                                          "sha256-a/../../x.att",
+                                          "..",
+                                          ".sig",
+                                          "-.sig",
+                                          "sha256:",
+                                          "x"};
     struct store *store = NULL;
     struct error err = ERROR_INIT;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The TUF client against repositories that are made here, and the attacks of the specification (section 1.5.2): arbitrary
- * software, rollback, freeze, mix and match, endless data, fast-forward, too few or revoked keys.
+ * The TUF client against repositories that are made here, and the attacks of the specification (section 1.5.2):
+ * arbitrary software, rollback, freeze, mix and match, endless data, fast-forward, too few or revoked keys.
  */
 #include "verifier/tuf.h"
 
@@ -38,7 +38,8 @@ static void free_keys(void)
         privkey_freep(&keys[i]);
 }
 
-/* Text of a key in JSON: as signed (line feeds as they are) or as in a file (escaped, and with a space after each colon). */
+/* Text of a key in JSON: as signed (line feeds as they are) or as in a file (escaped, and with a space after each
+ * colon). */
 static void put_key(struct buf *buf, char id, bool canonical)
 {
     const struct pubkey *key = privkey_public(keys[id - 'a']);
@@ -49,7 +50,8 @@ static void put_key(struct buf *buf, char id, bool canonical)
         char hex[65];
 
         hex_encode(span_cut(pubkey_spki(key), 12, 32), hex);
-        buf_printf(buf, "\"%c\":%s{\"keytype\":\"ed25519\",\"keyval\":{\"public\":\"%s\"},\"scheme\":\"ed25519\"}", id, gap, hex);
+        buf_printf(buf, "\"%c\":%s{\"keytype\":\"ed25519\",\"keyval\":{\"public\":\"%s\"},\"scheme\":\"ed25519\"}", id,
+                   gap, hex);
         return;
     }
     buf_printf(buf, "\"%c\":%s{\"keytype\":\"ecdsa\",\"keyval\":{\"public\":\"", id, gap);
@@ -164,7 +166,8 @@ static struct buf make_plain(const struct plain *plain)
     if (targets)
         buf_printf(&canonical, "\"targets\":%s,", plain->meta);
     buf_printf(&canonical, "\"version\":%d}", plain->version);
-    buf_printf(&file, "{\"version\": %d, \"%s\": %s, \"spec_version\": \"1.0.31\", \"expires\": \"%s\", \"_type\": \"%s\"}",
+    buf_printf(&file,
+               "{\"version\": %d, \"%s\": %s, \"spec_version\": \"1.0.31\", \"expires\": \"%s\", \"_type\": \"%s\"}",
                plain->version, member, plain->meta, when, plain->type);
     return seal(buf_as_span(&canonical), buf_as_span(&file), plain->signers);
 }
@@ -239,7 +242,8 @@ static void put_timestamp(struct repo *repo, int version, int64_t expires, const
     repo_put(repo, "timestamp.json", make_plain(&(struct plain){"timestamp", version, expires, meta, signers}));
 }
 
-static void put_snapshot(struct repo *repo, const char *name, int version, int64_t expires, const char *meta, const char *signers)
+static void put_snapshot(struct repo *repo, const char *name, int version, int64_t expires, const char *meta,
+                         const char *signers)
 {
     repo_put(repo, name, make_plain(&(struct plain){"snapshot", version, expires, meta, signers}));
 }
@@ -250,11 +254,12 @@ static void target_meta(const char *bytes, size_t length, char *ret, size_t size
     char hex[2 * DIGEST_MAX_BYTES + 1];
 
     ck_assert(digest_compute(DIGEST_SHA256, span_str(bytes), &digest));
-    (void)snprintf(ret, size, "{\"trusted_root.json\":{\"hashes\":{\"sha256\":\"%s\"},\"length\":%zu}}", digest_hex(&digest, hex),
-                   length);
+    (void)snprintf(ret, size, "{\"trusted_root.json\":{\"hashes\":{\"sha256\":\"%s\"},\"length\":%zu}}",
+                   digest_hex(&digest, hex), length);
 }
 
-static void put_targets(struct repo *repo, const char *name, int version, int64_t expires, const char *meta, const char *signers)
+static void put_targets(struct repo *repo, const char *name, int version, int64_t expires, const char *meta,
+                        const char *signers)
 {
     repo_put(repo, name, make_plain(&(struct plain){"targets", version, expires, meta, signers}));
 }
@@ -508,7 +513,8 @@ START_TEST(timestamps)
     ck_assert_int_eq(update(&repo, NOW), REASON_LIMIT);
     repo_put(&repo, "timestamp.json", text_of("not json"));
     ck_assert_int_eq(update(&repo, NOW), REASON_MALFORMED);
-    put_snapshot(&repo, "timestamp.json", 9, NOW + DAY, SNAPSHOT_META(1), "f"); /* another role's metadata, the right key */
+    put_snapshot(&repo, "timestamp.json", 9, NOW + DAY, SNAPSHOT_META(1),
+                 "f"); /* another role's metadata, the right key */
     ck_assert_int_eq(update(&repo, NOW), REASON_MALFORMED);
     repo_drop(&repo, "timestamp.json");
     ck_assert_int_eq(update(&repo, NOW), REASON_NOT_FOUND);
@@ -529,12 +535,14 @@ START_TEST(snapshots)
     put_snapshot(&repo, "1.snapshot.json", 1, NOW + DAY, TARGETS_META(1), "d");
     ck_assert_int_eq(update(&repo, NOW), REASON_OK);
     put_timestamp(&repo, 2, NOW + DAY, SNAPSHOT_META(2), "f");
-    put_snapshot(&repo, "2.snapshot.json", 2, NOW + DAY, "{\"other.json\":{\"version\":1},\"targets.json\":{\"version\":3}}", "d");
+    put_snapshot(&repo, "2.snapshot.json", 2, NOW + DAY,
+                 "{\"other.json\":{\"version\":1},\"targets.json\":{\"version\":3}}", "d");
     ck_assert_int_eq(update(&repo, NOW), REASON_NOT_FOUND); /* there is no 3.targets.json */
     put_timestamp(&repo, 3, NOW + DAY, SNAPSHOT_META(3), "f");
     put_snapshot(&repo, "3.snapshot.json", 3, NOW + DAY, TARGETS_META(3), "d");
     ck_assert_int_eq(update(&repo, NOW), REASON_UNTRUSTED_CHAIN); /* other.json has gone */
-    put_snapshot(&repo, "3.snapshot.json", 3, NOW + DAY, "{\"other.json\":{\"version\":1},\"targets.json\":{\"version\":2}}", "d");
+    put_snapshot(&repo, "3.snapshot.json", 3, NOW + DAY,
+                 "{\"other.json\":{\"version\":1},\"targets.json\":{\"version\":2}}", "d");
     ck_assert_int_eq(update(&repo, NOW), REASON_UNTRUSTED_CHAIN); /* targets go back */
     put_timestamp(&repo, 4, NOW + DAY, SNAPSHOT_META(2), "f");
     ck_assert_int_eq(update(&repo, NOW), REASON_UNTRUSTED_CHAIN); /* the snapshot goes back */
@@ -556,12 +564,14 @@ START_TEST(stated_hashes)
     repo_start(&repo);
     snapshot = repo_find(&repo, "1.snapshot.json");
     ck_assert(digest_compute(DIGEST_SHA512, buf_as_span(snapshot), &digest));
-    (void)snprintf(meta, sizeof(meta), "{\"snapshot.json\":{\"hashes\":{\"sha512\":\"%s\"},\"length\":%zu,\"version\":1}}",
+    (void)snprintf(meta, sizeof(meta),
+                   "{\"snapshot.json\":{\"hashes\":{\"sha512\":\"%s\"},\"length\":%zu,\"version\":1}}",
                    digest_hex(&digest, hex), snapshot->len);
     put_timestamp(&repo, 1, NOW + DAY, meta, "f");
     ck_assert_int_eq(update(&repo, NOW), REASON_OK);
     hex[0] = hex[0] == '0' ? '1' : '0';
-    (void)snprintf(meta, sizeof(meta), "{\"snapshot.json\":{\"hashes\":{\"sha512\":\"%s\"},\"length\":%zu,\"version\":1}}", hex,
+    (void)snprintf(meta, sizeof(meta),
+                   "{\"snapshot.json\":{\"hashes\":{\"sha512\":\"%s\"},\"length\":%zu,\"version\":1}}", hex,
                    snapshot->len);
     put_timestamp(&repo, 2, NOW + DAY, meta, "f");
     ck_assert_int_eq(update(&repo, NOW), REASON_DIGEST_MISMATCH);
@@ -704,10 +714,12 @@ START_TEST(damaged_files)
             else
                 bytes->ptr[i] ^= (uint8_t)(1u << i % 7);
             if (update(&repo, NOW) == REASON_OK) {
-                /* white space between JSON's parts is signed by nobody; and where only a letter's case of an escape changes */
+                /* white space between JSON's parts is signed by nobody; and where only a letter's case of an escape
+                 * changes */
                 struct span around = span_cut(buf_as_span(bytes), i > 0 ? i - 1 : 0, 3);
 
-                ck_assert_msg(!cut && (bytes->ptr[i] == ' ' || bytes->ptr[i] == '\n' || bytes->ptr[i] == '\t' || bytes->ptr[i] == '\r'),
+                ck_assert_msg(!cut && (bytes->ptr[i] == ' ' || bytes->ptr[i] == '\n' || bytes->ptr[i] == '\t' ||
+                                       bytes->ptr[i] == '\r'),
                               "%s byte %zu: %.*s", repo.files[file].name, i, (int)around.len, (const char *)around.ptr);
             }
             if (cut)

@@ -295,14 +295,15 @@ static void put_post(struct buf *out, const struct auth_hint *hint, const struct
     put_parameter(out, &separator, "refresh_token", span_str(credentials->identity_token));
 }
 
-bool auth_request_make(const struct auth_hint *hint, const struct fetch_credentials *credentials, const char *registry_url,
-                       bool loopback_allowed, struct auth_request *ret, struct error *err)
+bool auth_request_make(const struct auth_hint *hint, const struct fetch_credentials *credentials,
+                       const char *registry_url, bool loopback_allowed, struct auth_request *ret, struct error *err)
 {
     struct auth_request request CLEANUP(auth_request_done) = {0};
     struct buf out CLEANUP(buf_wipe) = BUF_INIT(REQUEST_MAX_BYTES);
     bool same_origin;
 
-    if (!url_check_step(registry_url, hint->realm, loopback_allowed, "the token service that it names", &same_origin, err))
+    if (!url_check_step(registry_url, hint->realm, loopback_allowed, "the token service that it names", &same_origin,
+                        err))
         return false;
     if (credentials->identity_token) {
         request.url = mem_strdup(hint->realm);

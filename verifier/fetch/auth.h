@@ -69,8 +69,9 @@ struct auth_request {
     char *authorization; /* NULL = anonymous */
 };
 /* `registry_url` named the realm: from https it may not name a plain one, and more (url_check_step). */
-bool auth_request_make(const struct auth_hint *hint, const struct fetch_credentials *credentials, const char *registry_url,
-                       bool loopback_allowed, struct auth_request *ret, struct error *err) MUST_CHECK;
+bool auth_request_make(const struct auth_hint *hint, const struct fetch_credentials *credentials,
+                       const char *registry_url, bool loopback_allowed, struct auth_request *ret,
+                       struct error *err) MUST_CHECK;
 void auth_request_done(struct auth_request *request);
 
 #endif

@@ -24,8 +24,9 @@ struct challenge {
 };
 
 /*
- * `lines`: the header values, one per line. RFC 9110 section 11.6.1, strictly: a broken list is MALFORMED, not a list of
- * what could be understood. The first Bearer counts. Schemes that are not ours are read over. None of ours: UNSUPPORTED.
+ * `lines`: the header values, one per line. RFC 9110 section 11.6.1, strictly: a broken list is MALFORMED, not a list
+ * of what could be understood. The first Bearer counts. Schemes that are not ours are read over. None of ours:
+ * UNSUPPORTED.
  */
 bool challenge_parse(struct span lines, struct challenge *ret, struct error *err) MUST_CHECK;
 void challenge_done(struct challenge *challenge);
@@ -40,9 +41,9 @@ bool token_parse(struct span body, struct token_answer *ret, struct error *err) 
 void token_answer_done(struct token_answer *answer); /* overwrites */
 
 /*
- * The registry's own words in an error body, as one clean text of at most 160 characters: {"errors":[{"code","message"}]}
- * (distribution specification), {"error","error_description"} (RFC 6749), {"details"} (Docker Hub), {"message"}.
- * NULL when there are none.
+ * The registry's own words in an error body, as one clean text of at most 160 characters:
+ * {"errors":[{"code","message"}]} (distribution specification), {"error","error_description"} (RFC 6749), {"details"}
+ * (Docker Hub), {"message"}. NULL when there are none.
  */
 char *error_body_text(struct span body);
 

@@ -159,7 +159,8 @@ static bool take_helper(const char *what, const struct node *name, const char *s
         return error_set(err, REASON_MALFORMED, "%s: the name of a credential helper is missing or too long", what);
     for (size_t i = 0; i < text.len; i++)
         if (!((text.ptr[i] >= '0' && text.ptr[i] <= '9') || (text.ptr[i] >= 'A' && text.ptr[i] <= 'Z') ||
-              (text.ptr[i] >= 'a' && text.ptr[i] <= 'z') || text.ptr[i] == '-' || text.ptr[i] == '_' || text.ptr[i] == '.') ||
+              (text.ptr[i] >= 'a' && text.ptr[i] <= 'z') || text.ptr[i] == '-' || text.ptr[i] == '_' ||
+              text.ptr[i] == '.') ||
             text.ptr[0] == '.')
             return error_set(err, REASON_MALFORMED, "%s: the name of a credential helper is no program's name", what);
     ret->helper = span_dup(text);

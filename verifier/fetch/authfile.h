@@ -7,8 +7,8 @@
  *    "credHelpers": {HOST: NAME}, "credsStore": NAME}
  *
  * KEY is host[:port][/namespace[/repository]] (containers-auth.json(5)): the longest one that is the image's name or a
- * prefix of it at a slash is used. Keys with a scheme, or ending in /v1 or /v2, are docker's older form and stand for the
- * host. docker.io, index.docker.io and registry-1.docker.io are one host.
+ * prefix of it at a slash is used. Keys with a scheme, or ending in /v1 or /v2, are docker's older form and stand for
+ * the host. docker.io, index.docker.io and registry-1.docker.io are one host.
  */
 #ifndef PG_VERIFIER_FETCH_AUTHFILE_H
 #define PG_VERIFIER_FETCH_AUTHFILE_H
@@ -29,14 +29,15 @@ struct authfile_entry {
 };
 
 /*
- * The entry for host (canonical) and repository: a helper named for the host, else an entry with something in it, else the
- * store for all hosts. Nothing for it: true with found = false. what: names the file in errors; MALFORMED.
+ * The entry for host (canonical) and repository: a helper named for the host, else an entry with something in it, else
+ * the store for all hosts. Nothing for it: true with found = false. what: names the file in errors; MALFORMED.
  */
 bool authfile_find(struct span bytes, const char *what, const char *host, const char *repository,
                    struct authfile_entry *ret, struct error *err) MUST_CHECK;
 void authfile_entry_done(struct authfile_entry *entry); /* overwrites */
 
-/* host[:port] in the form of `struct ref`.host: lower case, without :443, docker's names as one. Owned; NULL = memory. */
+/* host[:port] in the form of `struct ref`.host: lower case, without :443, docker's names as one. Owned; NULL = memory.
+ */
 char *registry_canonical_host(struct span host) MUST_CHECK;
 
 #endif

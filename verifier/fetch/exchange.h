@@ -22,7 +22,7 @@ struct exchange_request {
     const char *form;                      /* POST of an encoded form; NULL = GET */
     const struct fetch_job *job;           /* trust, proxies, user agent */
     const struct fetch_endpoint *endpoint; /* TLS settings; its headers and client certificate only when own_host */
-    bool own_host;                         /* the URL is the endpoint's own: not a redirect's target or a token service */
+    bool own_host; /* the URL is the endpoint's own: not a redirect's target or a token service */
     bool loopback_allowed;                 /* this may end on this machine */
     uint64_t max_bytes;                    /* of a 2xx body */
     uint64_t *budget;                      /* bytes that all bodies of the job may still have; outlives the exchange */

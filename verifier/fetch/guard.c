@@ -39,7 +39,7 @@ static enum address_kind kind_v6(const uint8_t bytes[16])
 {
     static const uint8_t zero[12] = {0};
     static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};              /* ::ffff:0:0/96 */
-    static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};                                 /* 64:ff9b::/96, RFC 6052 */
+    static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b}; /* 64:ff9b::/96, RFC 6052 */
     static const uint8_t aws[16] = {0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54};         /* fd00:ec2::254 */
     static const uint8_t google[16] = {0xfd, 0x20, 0x00, 0xce, [14] = 0x02, [15] = 0x54};      /* fd20:ce::254 */
 

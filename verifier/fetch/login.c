@@ -38,8 +38,8 @@ static bool token_status_error(const struct token_request *request, struct error
     bool refused = status == 400 || status == 401 || status == 403 || status == 404;
 
     return error_set(err, refused ? REASON_UNAUTHORIZED : REASON_FETCH_FAILED,
-                     "its token service %s, asked for %.120s, answered HTTP %ld%s%s%s", request->service, request->scope,
-                     status, said ? " (" : "", said ? said : "", said ? ")" : "");
+                     "its token service %s, asked for %.120s, answered HTTP %ld%s%s%s", request->service,
+                     request->scope, status, said ? " (" : "", said ? said : "", said ? ")" : "");
 }
 
 static bool token_result(const struct token_request *request, struct token_answer *ret, struct error *err)
@@ -292,8 +292,8 @@ bool login_again(struct lookup *lookup, struct error *err)
         return error_set(err, REASON_UNAUTHORIZED, "got HTTP 401 that does not say how to log in");
     if (!parser_ask_challenge(fetcher->parser_fd, buf_as_span(&lookup->exchange.challenge), &challenge, err))
         return error_wrap(err, "got HTTP 401 with a broken challenge");
-    if (lookup->token_fresh || lookup->basic_sent || lookup->logins >= LOGINS_MAX || endpoint->credentials.registry_token ||
-        (!challenge.bearer && !auth_can_basic(&endpoint->credentials))) {
+    if (lookup->token_fresh || lookup->basic_sent || lookup->logins >= LOGINS_MAX ||
+        endpoint->credentials.registry_token || (!challenge.bearer && !auth_can_basic(&endpoint->credentials))) {
         auth_hint_drop(&fetcher->auth, place);
         return refused(lookup, &challenge, err);
     }

@@ -54,8 +54,8 @@ void outcome_error(const struct lookup *lookup, enum reason reason, const char *
         mem_free(source);
         source = mem_strdup(lookup->want->host);
     }
-    text = mem_printf("%s: asked for %s, %s; %s", source ? source : "registry", asked_for(lookup, asked, sizeof(asked)), got,
-                      advice);
+    text = mem_printf("%s: asked for %s, %s; %s", source ? source : "registry", asked_for(lookup, asked, sizeof(asked)),
+                      got, advice);
     *ret = (struct evidence){
         .id = lookup->want->id,
         .status = EVIDENCE_ERROR,
@@ -154,7 +154,8 @@ enum reason outcome_transport(const struct exchange *exchange, char *dst, size_t
     text_clean(span_str(detail), clean, sizeof(clean));
     *ret_advice = "try again, or check the registry and the network between";
     if (exchange->result == CURLE_OPERATION_TIMEDOUT) {
-        (void)snprintf(dst, size, "got no %s in time (%s)", exchange->connected ? "complete answer" : "connection", clean);
+        (void)snprintf(dst, size, "got no %s in time (%s)", exchange->connected ? "complete answer" : "connection",
+                       clean);
         return REASON_TIMEOUT;
     }
     if (exchange->result == CURLE_COULDNT_RESOLVE_HOST || exchange->result == CURLE_COULDNT_RESOLVE_PROXY) {
@@ -176,11 +177,12 @@ static void status_error(struct lookup *lookup, struct evidence *ret)
     struct exchange *exchange = &lookup->exchange;
     long status = exchange->status;
     bool refused = status == 401 || status == 403;
-    char *said CLEANUP(mem_freep) = parser_ask_error_text(lookup->running->fetcher->parser_fd, buf_as_span(&exchange->body));
+    char *said CLEANUP(mem_freep) =
+        parser_ask_error_text(lookup->running->fetcher->parser_fd, buf_as_span(&exchange->body));
     char got[TEXT_BYTES];
 
-    (void)snprintf(got, sizeof(got), "got HTTP %ld %s%s%s%s", status, status_text(status), said ? " (" : "", said ? said : "",
-                   said ? ")" : "");
+    (void)snprintf(got, sizeof(got), "got HTTP %ld %s%s%s%s", status, status_text(status), said ? " (" : "",
+                   said ? said : "", said ? ")" : "");
     outcome_error(lookup, refused ? REASON_UNAUTHORIZED : REASON_FETCH_FAILED, got, status_advice(status), ret);
 }
 
@@ -198,7 +200,8 @@ static bool is_absent(const struct lookup *lookup)
     if (status == 303 || (!lookup->own_host && status >= 400 && status < 500))
         return true;
     if (status == 200)
-        return !exchange->content_type || (strcmp(exchange->content_type, "application/vnd.oci.image.index.v1+json") != 0);
+        return !exchange->content_type ||
+               (strcmp(exchange->content_type, "application/vnd.oci.image.index.v1+json") != 0);
     return status == 400 || status == 405 || status == 406 || status == 501;
 }
 

@@ -27,8 +27,8 @@ static bool take_secret(const struct node *node, char **place, const char *what,
 }
 
 /* docker-credential-helpers: a user of this name says that the secret is an identity token. */
-static bool take_login(const struct node *user, const struct node *secret, const char *what, struct fetch_credentials *ret,
-                       struct error *err)
+static bool take_login(const struct node *user, const struct node *secret, const char *what,
+                       struct fetch_credentials *ret, struct error *err)
 {
     if (node_str_is(user, "<token>"))
         return take_secret(secret, &ret->identity_token, what, err);

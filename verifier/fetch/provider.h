@@ -78,11 +78,11 @@ void provider_answer_done(struct provider_answer *answer);
 char *provider_cache_key(const struct provider *provider, enum provider_cache cache, const char *image) MUST_CHECK;
 
 /*
- * How the engine lets a program be run: clean environment plus env, time and size limits, stdin given, stdout collected.
- * false = it could not be run or exceeded a limit; err says why. `program` is an absolute path.
+ * How the engine lets a program be run: clean environment plus env, time and size limits, stdin given, stdout
+ * collected. false = it could not be run or exceeded a limit; err says why. `program` is an absolute path.
  */
-typedef bool (*provider_run_fn)(void *context, const char *program, char *const *args, char *const *env, struct span input,
-                                struct buf *ret_output, int *ret_exit_status, struct error *err);
+typedef bool (*provider_run_fn)(void *context, const char *program, char *const *args, char *const *env,
+                                struct span input, struct buf *ret_output, int *ret_exit_status, struct error *err);
 
 /* Asks one provider through `run` (not looking at any cache). directory: the plugin directory. */
 bool provider_ask(const struct provider *provider, const char *directory, const char *image, provider_run_fn run,

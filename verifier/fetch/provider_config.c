@@ -37,7 +37,8 @@ void providers_done(struct providers *providers)
 
 static bool bad(const char *what, const struct node *node, const char *why, struct error *err)
 {
-    return error_set(err, REASON_POLICY_ERROR, "%s:%u:%u: %s", what, node ? node->line : 0, node ? node->column : 0, why);
+    return error_set(err, REASON_POLICY_ERROR, "%s:%u:%u: %s", what, node ? node->line : 0, node ? node->column : 0,
+                     why);
 }
 
 /* text_of makes one entry of a list; the list ends in NULL. */
@@ -120,7 +121,8 @@ static bool provider_read(const char *what, const struct node *node, struct prov
         return bad(what, node, "providers: \"apiVersion\" is not one of credentialprovider.kubelet.k8s.io", err);
     /* With it the kubelet hands over a pod's service account token, which no verifier has. */
     if (node_get(node, "tokenAttributes"))
-        return bad(what, node_get(node, "tokenAttributes"), "providers: \"tokenAttributes\" need a pod's token and are not handled", err);
+        return bad(what, node_get(node, "tokenAttributes"),
+                   "providers: \"tokenAttributes\" need a pod's token and are not handled", err);
     if (!images || images->count == 0)
         return bad(what, node, "providers: \"matchImages\" is missing or empty", err);
     if (!cache_duration(node_get(node, "defaultCacheDuration"), &provider.default_cache_s))

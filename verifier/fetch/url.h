@@ -21,8 +21,8 @@ void url_parts_done(struct url_parts *parts);
 bool url_same_origin(const struct url_parts *a, const struct url_parts *b);
 
 /*
- * Where the want is asked for at this endpoint, as `scheme` ("http", "https", NULL = the endpoint's). BAD_REQUEST when a
- * name in the want could change the shape of the URL.
+ * Where the want is asked for at this endpoint, as `scheme` ("http", "https", NULL = the endpoint's). BAD_REQUEST when
+ * a name in the want could change the shape of the URL.
  */
 char *url_of_want(const struct fetch_endpoint *endpoint, const char *scheme, const struct want *want, struct error *err)
     MUST_CHECK;

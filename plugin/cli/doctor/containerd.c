@@ -34,9 +34,11 @@ static void check_version(struct doctor *doctor, const struct containerd *contai
 
     if (containerd->version[0] == '\0') {
         doctor_add(doctor, CHECK_NOTE, id, "versions below 2.0 never call a verifier, and 2.0 not for Kubernetes",
-                   "name the program with --containerd PROGRAM", "containerd's version is unknown: no program was found");
+                   "name the program with --containerd PROGRAM",
+                   "containerd's version is unknown: no program was found");
     } else if (containerd->major < 2) {
-        doctor_add(doctor, CHECK_FAIL, id, "containerd before 2.0 has no image verifiers: every image is pulled unverified",
+        doctor_add(doctor, CHECK_FAIL, id,
+                   "containerd before 2.0 has no image verifiers: every image is pulled unverified",
                    "install containerd 2.1 or newer, or use another gate (pullguard(1), section RUNTIMES)",
                    "containerd %s (%s)", containerd->version, containerd->program);
     } else if (containerd->major == 2 && containerd->minor == 0) {
@@ -68,20 +70,23 @@ static void check_running(struct doctor *doctor, const struct containerd *contai
 
         if (stat(path, &file) != 0 || file.st_mtime <= process.st_mtime)
             continue;
-        doctor_add(doctor, CHECK_WARN, "containerd.restart", "the running containerd still works by the old configuration",
-                   "systemctl restart containerd", "%s is newer than the running containerd (process %d)", path,
-                   containerd->pid);
+        doctor_add(doctor, CHECK_WARN, "containerd.restart",
+                   "the running containerd still works by the old configuration", "systemctl restart containerd",
+                   "%s is newer than the running containerd (process %d)", path, containerd->pid);
         return;
     }
-    doctor_add(doctor, CHECK_OK, "containerd.restart", NULL, NULL, "the running containerd (process %d) is newer than its "
-               "configuration", containerd->pid);
+    doctor_add(doctor, CHECK_OK, "containerd.restart", NULL, NULL,
+               "the running containerd (process %d) is newer than its "
+               "configuration",
+               containerd->pid);
 }
 
 static void note_pause_image(struct doctor *doctor, const struct containerd *containerd)
 {
     char shown[300];
 
-    doctor->pause_image = mem_strdup(containerd_text(containerd, &pause_key, DEFAULT_PAUSE_IMAGE, shown, sizeof(shown)));
+    doctor->pause_image =
+        mem_strdup(containerd_text(containerd, &pause_key, DEFAULT_PAUSE_IMAGE, shown, sizeof(shown)));
     if (doctor->pause_image == NULL)
         doctor->out_of_memory = true;
 }
@@ -97,9 +102,10 @@ static void check_hosts_directory(struct doctor *doctor, const struct containerd
     const char *path = containerd_text(containerd, &key, "", shown, sizeof(shown));
 
     if (strchr(path, ':') != NULL)
-        doctor_add(doctor, CHECK_WARN, "containerd.hosts",
-                   "the pull that calls verifiers takes the whole text as one directory: mirrors and private CAs are ignored",
-                   "set registry.config_path to one directory", "registry.config_path is a list: %s", path);
+        doctor_add(
+            doctor, CHECK_WARN, "containerd.hosts",
+            "the pull that calls verifiers takes the whole text as one directory: mirrors and private CAs are ignored",
+            "set registry.config_path to one directory", "registry.config_path is a list: %s", path);
 }
 
 void doctor_containerd(struct doctor *doctor)
@@ -121,10 +127,11 @@ void doctor_containerd(struct doctor *doctor)
         check_hosts_directory(doctor, &containerd);
         note_pause_image(doctor, &containerd);
     }
-    doctor_add(doctor, CHECK_NOTE, "containerd.scope",
-               "they never ask a verifier: images already on the node, ctr image import, ctr image pull --local, docker, "
-               "buildkit",
-               "where this matters use a start gate (pullguard(1), section RUNTIMES)",
-               "containerd asks when an image is pulled, and only then");
+    doctor_add(
+        doctor, CHECK_NOTE, "containerd.scope",
+        "they never ask a verifier: images already on the node, ctr image import, ctr image pull --local, docker, "
+        "buildkit",
+        "where this matters use a start gate (pullguard(1), section RUNTIMES)",
+        "containerd asks when an image is pulled, and only then");
     toml_view_done(&containerd.view);
 }

@@ -65,7 +65,8 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Is this entry our program? The link's target is compared as a path below root, so that a node image can be checked. */
+/* Is this entry our program? The link's target is compared as a path below root, so that a node image can be checked.
+ */
 static bool is_ours(struct doctor *doctor, const char *path)
 {
     CLEANUP(mem_freep) char *ours = doctor_path(doctor, verifier_program);
@@ -133,11 +134,13 @@ static void check_position(struct doctor *doctor, const struct containerd *conta
     if (max >= 0 && (int64_t)position >= max)
         doctor_add(doctor, CHECK_FAIL, "containerd.max-verifiers",
                    "containerd runs only the first ones by name and skips the rest: we are skipped",
-                   "raise max_verifiers, or remove other entries", "%s is number %zu of %zu entries and max_verifiers is %lld",
-                   shown, position + 1, entries->count, (long long)max);
+                   "raise max_verifiers, or remove other entries",
+                   "%s is number %zu of %zu entries and max_verifiers is %lld", shown, position + 1, entries->count,
+                   (long long)max);
     else
-        doctor_add(doctor, CHECK_OK, "containerd.max-verifiers", NULL, NULL, "%s is number %zu of %zu, max_verifiers is %lld",
-                   shown, position + 1, entries->count, (long long)max);
+        doctor_add(doctor, CHECK_OK, "containerd.max-verifiers", NULL, NULL,
+                   "%s is number %zu of %zu, max_verifiers is %lld", shown, position + 1, entries->count,
+                   (long long)max);
 }
 
 static void check_entries(struct doctor *doctor, const struct containerd *containerd, const char *directory,
@@ -161,9 +164,9 @@ static void check_entries(struct doctor *doctor, const struct containerd *contai
                    fix_install, "no entry of %s leads to %s", directory, verifier_program);
         return;
     }
-    doctor_add(doctor, count > 1 ? CHECK_WARN : CHECK_OK, "containerd.installed", "each image is verified several times",
-               "keep one link", "%s/%s leads to %s%s", directory, entries->items[ours], verifier_program,
-               count > 1 ? ", and there are further links to it" : "");
+    doctor_add(doctor, count > 1 ? CHECK_WARN : CHECK_OK, "containerd.installed",
+               "each image is verified several times", "keep one link", "%s/%s leads to %s%s", directory,
+               entries->items[ours], verifier_program, count > 1 ? ", and there are further links to it" : "");
     check_position(doctor, containerd, entries, ours);
 }
 
@@ -172,8 +175,8 @@ static void check_owner(struct doctor *doctor, const char *path)
     struct error err = ERROR_INIT;
 
     if (file_check_trusted(path, &err))
-        doctor_add(doctor, CHECK_OK, "containerd.bin-dir-owner", NULL, NULL, "%s belongs to root and others cannot write it",
-                   path);
+        doctor_add(doctor, CHECK_OK, "containerd.bin-dir-owner", NULL, NULL,
+                   "%s belongs to root and others cannot write it", path);
     else
         doctor_add(doctor, CHECK_FAIL, "containerd.bin-dir-owner",
                    "containerd runs as root whatever others put there, and they can remove our link",
@@ -186,14 +189,16 @@ static void check_directory(struct doctor *doctor, const struct containerd *cont
     int error = list_entries(path, &entries);
 
     if (error == ENOENT)
-        doctor_add(doctor, CHECK_FAIL, "containerd.bin-dir", "a missing directory means that containerd allows every image",
-                   fix_install, "%s does not exist", path);
+        doctor_add(doctor, CHECK_FAIL, "containerd.bin-dir",
+                   "a missing directory means that containerd allows every image", fix_install, "%s does not exist",
+                   path);
     else if (error != 0)
-        doctor_add(doctor, CHECK_FAIL, "containerd.bin-dir", "containerd cannot list its verifiers: every pull is blocked",
+        doctor_add(doctor, CHECK_FAIL, "containerd.bin-dir",
+                   "containerd cannot list its verifiers: every pull is blocked",
                    "make it a directory that root can read", "%s: %s", path, strerror(error));
     else if (entries.count == 0)
-        doctor_add(doctor, CHECK_FAIL, "containerd.bin-dir", "an empty directory means that containerd allows every image",
-                   fix_install, "%s is empty", path);
+        doctor_add(doctor, CHECK_FAIL, "containerd.bin-dir",
+                   "an empty directory means that containerd allows every image", fix_install, "%s is empty", path);
     if (error != 0 || entries.count == 0)
         return;
     doctor_add(doctor, CHECK_OK, "containerd.bin-dir", NULL, NULL, "%s has %zu entr%s", path, entries.count,
@@ -218,13 +223,14 @@ static void check_time(struct doctor *doctor, const struct containerd *container
     if (doctor->deadline_ms == 0)
         doctor->deadline_ms = 8000;
     if (seconds * 1000 <= doctor->deadline_ms)
-        doctor_add(doctor, CHECK_WARN, "containerd.timeout",
-                   "containerd kills the verifier first: the pull is blocked with \"signal: killed\" instead of a reason",
-                   "set deadline in pullguard.yaml below per_verifier_timeout",
-                   "per_verifier_timeout is %s, our deadline %lld ms", text, (long long)doctor->deadline_ms);
+        doctor_add(
+            doctor, CHECK_WARN, "containerd.timeout",
+            "containerd kills the verifier first: the pull is blocked with \"signal: killed\" instead of a reason",
+            "set deadline in pullguard.yaml below per_verifier_timeout",
+            "per_verifier_timeout is %s, our deadline %lld ms", text, (long long)doctor->deadline_ms);
     else
-        doctor_add(doctor, CHECK_OK, "containerd.timeout", NULL, NULL, "per_verifier_timeout is %s, our deadline %lld ms",
-                   text, (long long)doctor->deadline_ms);
+        doctor_add(doctor, CHECK_OK, "containerd.timeout", NULL, NULL,
+                   "per_verifier_timeout is %s, our deadline %lld ms", text, (long long)doctor->deadline_ms);
 }
 
 void containerd_check_bindir(struct doctor *doctor, const struct containerd *containerd)
@@ -236,8 +242,9 @@ void containerd_check_bindir(struct doctor *doctor, const struct containerd *con
 
     check_plugin(doctor, containerd);
     if (directory[0] == '\0')
-        doctor_add(doctor, CHECK_FAIL, "containerd.bin-dir", "an empty bin_dir means that containerd allows every image",
-                   "remove the line or name a directory", "bin_dir is \"\"");
+        doctor_add(doctor, CHECK_FAIL, "containerd.bin-dir",
+                   "an empty bin_dir means that containerd allows every image", "remove the line or name a directory",
+                   "bin_dir is \"\"");
     else if (path != NULL)
         check_directory(doctor, containerd, path);
     check_time(doctor, containerd);

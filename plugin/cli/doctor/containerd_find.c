@@ -75,7 +75,8 @@ static void find_process(struct containerd *ret)
         len = readlink(path, ret->program, sizeof(ret->program) - 1);
         ret->program[len > 0 ? len : 0] = '\0';
         snprintf(path, sizeof(path), "/proc/%s/cmdline", entry->d_name);
-        config_from_arguments(arguments, read_proc(path, arguments, sizeof(arguments)), ret->config, sizeof(ret->config));
+        config_from_arguments(arguments, read_proc(path, arguments, sizeof(arguments)), ret->config,
+                              sizeof(ret->config));
         ret->pid = (int)pid;
     }
     if (proc != NULL)
@@ -84,7 +85,8 @@ static void find_process(struct containerd *ret)
 
 static void find_program(struct doctor *doctor, struct containerd *ret)
 {
-    static const char *const places[] = { "/usr/bin/containerd", "/usr/local/bin/containerd", "/opt/containerd/bin/containerd" };
+    static const char *const places[] = {"/usr/bin/containerd", "/usr/local/bin/containerd",
+                                         "/opt/containerd/bin/containerd"};
 
     if (doctor->values->containerd != NULL) {
         snprintf(ret->program, sizeof(ret->program), "%s", doctor->values->containerd);
@@ -132,7 +134,8 @@ static void find_version(struct doctor *doctor, struct containerd *ret)
     if (ret->program[0] == '\0' || (doctor->cli->root[0] != '\0' && doctor->values->containerd == NULL))
         return;
     if (!file_check_trusted(ret->program, &err)) {
-        doctor_add(doctor, CHECK_WARN, "containerd.program", "whoever can change the program can switch verification off",
+        doctor_add(doctor, CHECK_WARN, "containerd.program",
+                   "whoever can change the program can switch verification off",
                    "let root own it and nobody else write it", "%s", err.text);
         return;
     }

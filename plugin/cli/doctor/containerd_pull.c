@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CRI pulls through the transfer service, which calls verifiers, unless one of eight settings is found; then it falls back
- * to the old local pull, and says so in one line at start-up that does not mention verification
- * (containerd internal/cri/config/config.go, CheckLocalImagePullConfigs; list unchanged from 2.1.0 on).
+ * CRI pulls through the transfer service, which calls verifiers, unless one of eight settings is found; then it falls
+ * back to the old local pull, and says so in one line at start-up that does not mention verification (containerd
+ * internal/cri/config/config.go, CheckLocalImagePullConfigs; list unchanged from 2.1.0 on).
  */
 #include <string.h>
 
@@ -80,9 +80,10 @@ void containerd_check_fallback(struct doctor *doctor, const struct containerd *c
         if (!fires(containerd, &triggers[i], &file))
             continue;
         any = true;
-        doctor_add(doctor, CHECK_FAIL, triggers[i].id,
-                   "this setting makes CRI pull without asking any verifier, silently: Kubernetes pulls are NOT verified",
-                   triggers[i].todo, "%s is set in %s", triggers[i].name, file != NULL ? file->path : containerd->config);
+        doctor_add(
+            doctor, CHECK_FAIL, triggers[i].id,
+            "this setting makes CRI pull without asking any verifier, silently: Kubernetes pulls are NOT verified",
+            triggers[i].todo, "%s is set in %s", triggers[i].name, file != NULL ? file->path : containerd->config);
     }
     if (!any)
         doctor_add(doctor, CHECK_OK, "containerd.fallback", NULL, NULL,

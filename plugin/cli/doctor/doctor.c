@@ -194,8 +194,9 @@ static int doctor_main(const struct cli *cli, const void *values_, const struct 
     { name, letter, kind, value, offsetof(struct doctor_values, member), help }
 
 static const struct option_spec options[] = {
-    DOCTOR_OPTION("containerd", 0, OPTION_TEXT, "PROGRAM", containerd,
-                  "containerd program whose version counts; default: the running one, then /usr/bin and /usr/local/bin"),
+    DOCTOR_OPTION(
+        "containerd", 0, OPTION_TEXT, "PROGRAM", containerd,
+        "containerd program whose version counts; default: the running one, then /usr/bin and /usr/local/bin"),
     DOCTOR_OPTION("containerd-config", 0, OPTION_TEXT, "FILE", containerd_config,
                   "containerd's configuration; default: the running one's, then /etc/containerd/config.toml"),
     DOCTOR_OPTION("only", 0, OPTION_LIST, "AREA", only, "only containerd, install, policy or system; repeatable"),
@@ -206,10 +207,11 @@ const struct command command_doctor = {
     .name = "doctor",
     .usage = "[options]",
     .summary = "is it really on? checks runtime, installation, policies and system",
-    .details = "Checks whether images pulled on this node are really verified: is the verifier installed where the runtime\n"
-               "looks, would the runtime call it, do policies and keys load, are their owners right, does the sandbox work\n"
-               "here. Each result says what was found, why it matters and what to do. Changes nothing; no network.\n\n"
-               "Exit status: 0 in order, 1 warnings, 2 failures, 3 could not check.",
+    .details =
+        "Checks whether images pulled on this node are really verified: is the verifier installed where the runtime\n"
+        "looks, would the runtime call it, do policies and keys load, are their owners right, does the sandbox work\n"
+        "here. Each result says what was found, why it matters and what to do. Changes nothing; no network.\n\n"
+        "Exit status: 0 in order, 1 warnings, 2 failures, 3 could not check.",
     OPTIONS(options),
     .values_size = sizeof(struct doctor_values),
     .min_args = 0,

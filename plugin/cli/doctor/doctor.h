@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * pullguard doctor: is it really on? A list of checks; each adds results. A result says what was found, why it matters
- * and what to do, and has a stable id for monitoring. Doctor reads configuration files of this node and runs two programs
- * (containerd --version, our engine's self-test); it has no network.
+ * and what to do, and has a stable id for monitoring. Doctor reads configuration files of this node and runs two
+ * programs (containerd --version, our engine's self-test); it has no network.
  */
 #ifndef PG_PLUGIN_CLI_DOCTOR_DOCTOR_H
 #define PG_PLUGIN_CLI_DOCTOR_DOCTOR_H

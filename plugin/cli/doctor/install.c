@@ -75,7 +75,8 @@ static void check_sandbox(struct doctor *doctor)
         argv[3] = root;
     }
     if (!doctor_run(path, argv, SELFTEST_TIMEOUT_MS, text, sizeof(text), &status, &err)) {
-        doctor_add(doctor, CHECK_FAIL, "sandbox.selftest", "with sandbox: require every pull is denied", NULL, "%s", err.text);
+        doctor_add(doctor, CHECK_FAIL, "sandbox.selftest", "with sandbox: require every pull is denied", NULL, "%s",
+                   err.text);
         return;
     }
     for (char *at = strchr(text, '\n'); at != NULL; at = strchr(at, '\n'))
@@ -84,9 +85,11 @@ static void check_sandbox(struct doctor *doctor)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         doctor_add(doctor, CHECK_OK, "sandbox.selftest", NULL, NULL, "the sandbox works here: %s", shown);
     else
-        doctor_add(doctor, CHECK_FAIL, "sandbox.selftest", "with sandbox: require every pull is denied",
-                   "allow seccomp filters and no-new-privileges for root on this host, or set sandbox: prefer and accept "
-                   "the risk", "the sandbox cannot be set up: %s", shown);
+        doctor_add(
+            doctor, CHECK_FAIL, "sandbox.selftest", "with sandbox: require every pull is denied",
+            "allow seccomp filters and no-new-privileges for root on this host, or set sandbox: prefer and accept "
+            "the risk",
+            "the sandbox cannot be set up: %s", shown);
 }
 
 static void check_resident(struct doctor *doctor)
@@ -96,7 +99,8 @@ static void check_resident(struct doctor *doctor)
     int fd;
 
     if (path == NULL || strlen(path) >= sizeof(address.sun_path) || access(path, F_OK) != 0) {
-        doctor_add(doctor, CHECK_NOTE, "engine.resident", "an engine is then started for each pull: correct, and slower",
+        doctor_add(doctor, CHECK_NOTE, "engine.resident",
+                   "an engine is then started for each pull: correct, and slower",
                    "systemctl enable --now pullguard.socket", "no resident engine listens");
         return;
     }
@@ -106,8 +110,8 @@ static void check_resident(struct doctor *doctor)
         doctor_add(doctor, CHECK_OK, "engine.resident", NULL, NULL, "the resident engine listens on %s", path);
     else
         doctor_add(doctor, CHECK_WARN, "engine.resident",
-                   "an engine is started for each pull instead: correct, and slower", "systemctl restart pullguard.socket",
-                   "nobody answers on %s: %s", path, strerror(errno));
+                   "an engine is started for each pull instead: correct, and slower",
+                   "systemctl restart pullguard.socket", "nobody answers on %s: %s", path, strerror(errno));
     if (fd >= 0)
         close(fd);
 }

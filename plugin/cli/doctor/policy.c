@@ -56,15 +56,16 @@ static void check_owners(struct doctor *doctor)
         count++;
         if (!file_check_trusted(settings, &err)) {
             bad++;
-            doctor_add(doctor, CHECK_FAIL, "files.owner", "whoever can write it decides; the engine refuses it and denies",
+            doctor_add(doctor, CHECK_FAIL, "files.owner",
+                       "whoever can write it decides; the engine refuses it and denies",
                        "chown root and chmod go-w the path named", "%s", err.text);
         }
     }
     for (size_t i = 0; i < ARRAY_LEN(directories); i++)
         count += check_owners_in(doctor, directories[i], &bad);
     if (bad == 0)
-        doctor_add(doctor, CHECK_OK, "files.owner", NULL, NULL, "the %zu files that decide have trusted owners and modes",
-                   count);
+        doctor_add(doctor, CHECK_OK, "files.owner", NULL, NULL,
+                   "the %zu files that decide have trusted owners and modes", count);
 }
 
 static void check_settings(struct doctor *doctor, const struct settings *settings)
@@ -73,7 +74,8 @@ static void check_settings(struct doctor *doctor, const struct settings *setting
         doctor_add(doctor, CHECK_WARN, "policy.no-match", "an image under another name is pulled unverified",
                    "set no-match: deny once every image in use has a policy", "no-match: allow in pullguard.yaml");
     else if (settings->no_match == NO_MATCH_WARN)
-        doctor_add(doctor, CHECK_WARN, "policy.no-match", "an image under another name is pulled, with a warning in the journal",
+        doctor_add(doctor, CHECK_WARN, "policy.no-match",
+                   "an image under another name is pulled, with a warning in the journal",
                    "set no-match: deny once every image in use has a policy", "no-match: warn in pullguard.yaml");
     else
         doctor_add(doctor, CHECK_OK, "policy.no-match", NULL, NULL, "images without a policy are denied");
@@ -83,8 +85,8 @@ static void check_settings(struct doctor *doctor, const struct settings *setting
                    settings->sandbox == SANDBOX_OFF ? "off" : "prefer");
     if (settings->insecure.count > 0)
         doctor_add(doctor, CHECK_NOTE, "policy.insecure",
-                   "signatures still decide; others on the way can read names and credentials, and withhold signatures", NULL,
-                   "%zu registr%s without TLS checks (insecure-registries)", settings->insecure.count,
+                   "signatures still decide; others on the way can read names and credentials, and withhold signatures",
+                   NULL, "%zu registr%s without TLS checks (insecure-registries)", settings->insecure.count,
                    settings->insecure.count == 1 ? "y" : "ies");
 }
 
@@ -97,8 +99,8 @@ static void check_lint(struct doctor *doctor, const struct policy_set *set)
     if (!policy_lint(set, &warnings, &err) || warnings.count == 0)
         return;
     doctor_add(doctor, CHECK_WARN, "policy.lint", "a policy that does not mean what it says is a gap or an outage",
-               "pullguard policy lint", "%zu warning%s, first %s:%u: %s", warnings.count, warnings.count == 1 ? "" : "s",
-               warnings.items[0].file, warnings.items[0].line,
+               "pullguard policy lint", "%zu warning%s, first %s:%u: %s", warnings.count,
+               warnings.count == 1 ? "" : "s", warnings.items[0].file, warnings.items[0].line,
                text_clean(span_str(warnings.items[0].text), shown, sizeof(shown)));
 }
 
@@ -113,8 +115,8 @@ static bool applies(const struct policy_set *set, const char *reference, bool *r
 
     if (!ref_parse(span_str(reference), &ref, err))
         return false;
-    image = (struct policy_image){ .written = ref.written, .host = ref.host, .repository = ref.repository, .tag = ref.tag,
-                                   .digest = ref.digest };
+    image = (struct policy_image){
+        .written = ref.written, .host = ref.host, .repository = ref.repository, .tag = ref.tag, .digest = ref.digest};
     if (!policy_explain(set, &image, &out, err) ||
         !json_parse(buf_as_span(&json), "explanation", TREE_NO_PLACES, &tree, err))
         return false;
@@ -132,14 +134,16 @@ static void check_pause(struct doctor *doctor, const struct policy_set *set)
     if (doctor->pause_image == NULL)
         return;
     if (!applies(set, doctor->pause_image, &covered, &err))
-        doctor_add(doctor, CHECK_WARN, "policy.pause-image", "without it no pod starts", NULL, "pause image: %s", err.text);
+        doctor_add(doctor, CHECK_WARN, "policy.pause-image", "without it no pod starts", NULL, "pause image: %s",
+                   err.text);
     else if (!covered && doctor->no_match_denies)
         doctor_add(doctor, CHECK_WARN, "policy.pause-image",
                    "on a Kubernetes node the first pod after its removal cannot start: no pod starts without it",
                    "add a policy for it, for example with a static pass (man pullguard-policy)",
                    "no policy applies to the pause image %s, and no-match is deny", doctor->pause_image);
     else
-        doctor_add(doctor, CHECK_OK, "policy.pause-image", NULL, NULL, "the pause image %s is covered", doctor->pause_image);
+        doctor_add(doctor, CHECK_OK, "policy.pause-image", NULL, NULL, "the pause image %s is covered",
+                   doctor->pause_image);
 }
 
 static void check_root_age(struct doctor *doctor, const char *name)
@@ -154,7 +158,8 @@ static void check_root_age(struct doctor *doctor, const char *name)
     days = ((long long)time_now() - (long long)status.st_mtime) / DAY_S;
     if (days > ROOT_OLD_DAYS)
         doctor_add(doctor, CHECK_WARN, "trust.age", "logs and authorities change keys: new signatures may be refused",
-                   "pullguard trust update, or import a newer file", "trust root %s is %lld days old (%s)", name, days, path);
+                   "pullguard trust update, or import a newer file", "trust root %s is %lld days old (%s)", name, days,
+                   path);
     else
         doctor_add(doctor, CHECK_OK, "trust.age", NULL, NULL, "trust root %s is %lld days old", name, days);
 }
@@ -173,11 +178,11 @@ static void check_loaded(struct doctor *doctor, const struct engine_config *conf
     size_t count = policy_set_count(config->policies);
 
     if (count == 0 && config->settings.no_match == NO_MATCH_DENY)
-        doctor_add(doctor, CHECK_WARN, "policy.load", "every pull is denied", "put a policy into " PG_CONFDIR "/policy.d",
-                   "there is no policy");
+        doctor_add(doctor, CHECK_WARN, "policy.load", "every pull is denied",
+                   "put a policy into " PG_CONFDIR "/policy.d", "there is no policy");
     else if (count == 0)
-        doctor_add(doctor, CHECK_FAIL, "policy.load", "nothing is verified", "put a policy into " PG_CONFDIR "/policy.d",
-                   "there is no policy, and no-match lets images through");
+        doctor_add(doctor, CHECK_FAIL, "policy.load", "nothing is verified",
+                   "put a policy into " PG_CONFDIR "/policy.d", "there is no policy, and no-match lets images through");
     else
         doctor_add(doctor, CHECK_OK, "policy.load", NULL, NULL, "%zu polic%s load, fingerprint %.16s...", count,
                    count == 1 ? "y" : "ies", config->fingerprint);
@@ -208,5 +213,6 @@ void doctor_policy(struct doctor *doctor)
         check_loaded(doctor, &config);
     else
         doctor_add(doctor, CHECK_FAIL, "policy.load", "what does not load denies every pull",
-                   "correct it; \"pullguard policy lint\" shows all errors", "%s: %s", reason_name(err.reason), err.text);
+                   "correct it; \"pullguard policy lint\" shows all errors", "%s: %s", reason_name(err.reason),
+                   err.text);
 }

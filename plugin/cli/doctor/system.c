@@ -29,7 +29,8 @@ static void check_clock(struct doctor *doctor)
     else if (adjtimex(&timex) == TIME_ERROR || (timex.status & STA_UNSYNC) != 0)
         doctor_add(doctor, CHECK_WARN, "system.clock",
                    "keyless signatures and dates of keys are judged by this clock; nothing keeps it right",
-                   "start a time service (systemd-timesyncd, chrony)", "the clock says %s and is not synchronised", now);
+                   "start a time service (systemd-timesyncd, chrony)", "the clock says %s and is not synchronised",
+                   now);
     else
         doctor_add(doctor, CHECK_OK, "system.clock", NULL, NULL, "the clock says %s and is synchronised", now);
 }

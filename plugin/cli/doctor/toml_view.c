@@ -49,7 +49,8 @@ static bool add_file(struct toml_view *view, const char *path, struct error *err
     if (!node_int(node_get(tree_root(file.tree), "version"), false, &file.version))
         file.version = 0;
     file.path = mem_strdup(path);
-    if (file.path == NULL || !mem_grow(&view->files, &view->capacity, view->count, sizeof(*view->files), TOML_FILES_MAX))
+    if (file.path == NULL ||
+        !mem_grow(&view->files, &view->capacity, view->count, sizeof(*view->files), TOML_FILES_MAX))
         return error_set(err, REASON_LIMIT, "%s: more than %d imported files", path, TOML_FILES_MAX);
     view->files[view->count++] = file;
     file = (struct toml_file){ 0 };
@@ -116,7 +117,8 @@ bool toml_view_load(const char *root, const char *path, struct toml_view *ret, s
     for (size_t i = 0; i < view.count; i++) {
         const struct node *imports = node_get(tree_root(view.files[i].tree), "imports");
 
-        for (const struct node *one = node_is(imports, NODE_LIST) ? imports->child : NULL; one != NULL; one = one->next) {
+        for (const struct node *one = node_is(imports, NODE_LIST) ? imports->child : NULL; one != NULL;
+             one = one->next) {
             CLEANUP(mem_freep) char *import = import_path(root, view.files[i].path, one->text);
 
             if (import == NULL)

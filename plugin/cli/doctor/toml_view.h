@@ -33,7 +33,8 @@ struct toml_key {
     const char *v2[TOML_PATH_MAX];
 };
 
-/* The value that counts (the last file that has it) and, when ret_file is given, that file. NULL when nobody sets it. */
+/* The value that counts (the last file that has it) and, when ret_file is given, that file. NULL when nobody sets it.
+ */
 const struct node *toml_view_get(const struct toml_view *view, const struct toml_key *key,
                                  const struct toml_file **ret_file);
 /* Does any file's list at that key contain the text (lists at the top level are united)? */

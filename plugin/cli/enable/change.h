@@ -52,7 +52,8 @@ bool changes_compare(struct changes *changes, size_t *ret_different, struct erro
 
 /* Shows every difference, unified, on standard output. */
 void changes_print(const struct cli *cli, const struct changes *changes);
-void diff_print(const struct cli *cli, const char *path, const struct file_state *before, const struct file_state *after);
+void diff_print(const struct cli *cli, const char *path, const struct file_state *before,
+                const struct file_state *after);
 
 /* Makes it so, atomically file by file. The ledger (ledger.h) must have been written. */
 bool change_apply(const char *root, const char *path, const struct file_state *wanted, struct error *err) MUST_CHECK;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* containerd: one link in its verifier directory. The settings there have good defaults; doctor finds those that do not. */
+/* containerd: one link in its verifier directory. The settings there have good defaults; doctor finds those that do
+ * not. */
 #include "base/file.h"
 #include "base/mem.h"
 #include "config.h"
@@ -27,7 +28,8 @@ static bool bin_dir(const char *root, char **ret, struct error *err)
     else if (err->reason != REASON_NOT_FOUND)
         return false;
     if (node != NULL && (!node_is(node, NODE_STRING) || node->text.len == 0 || node->text.ptr[0] != '/'))
-        return error_set(err, REASON_POLICY_ERROR, "bin_dir of the verifier plugin is not an absolute path in %s", config);
+        return error_set(err, REASON_POLICY_ERROR, "bin_dir of the verifier plugin is not an absolute path in %s",
+                         config);
     *ret = node != NULL ? span_dup(node->text) : mem_strdup(default_bin_dir);
     return *ret != NULL || error_oom(err);
 }

@@ -71,12 +71,19 @@ static void print_lines(const struct cli *cli, const struct lines *a, const stru
     }
 }
 
-void diff_print(const struct cli *cli, const char *path, const struct file_state *before, const struct file_state *after)
+void diff_print(const struct cli *cli, const char *path, const struct file_state *before,
+                const struct file_state *after)
 {
     struct lines a = split(buf_as_span(&before->content)), b = split(buf_as_span(&after->content));
 
-    printf("--- %s%s\n+++ %s%s\n", path, before->kind == FILE_ABSENT ? " (absent)" : before->kind == FILE_LINK ? " (link)" : "",
-           path, after->kind == FILE_ABSENT ? " (absent)" : after->kind == FILE_LINK ? " (link)" : "");
+    printf("--- %s%s\n+++ %s%s\n", path,
+           before->kind == FILE_ABSENT ? " (absent)"
+           : before->kind == FILE_LINK ? " (link)"
+                                       : "",
+           path,
+           after->kind == FILE_ABSENT ? " (absent)"
+           : after->kind == FILE_LINK ? " (link)"
+                                      : "");
     if (a.items != NULL && b.items != NULL)
         print_lines(cli, &a, &b);
     mem_free(a.items);

@@ -23,8 +23,10 @@ struct enable_values {
 };
 
 static const struct runtime containerd = {
-    "containerd", plan_containerd,
-    "containerd reads its verifier directory at each pull: nothing to restart. \"pullguard doctor\" tells whether it is really "
+    "containerd",
+    plan_containerd,
+    "containerd reads its verifier directory at each pull: nothing to restart. \"pullguard doctor\" tells whether it "
+    "is really "
     "asked.",
     "containerd verifies nothing any more.",
 };
@@ -34,8 +36,10 @@ static const struct runtime crio = {
     "systemctl restart crio; then stop pullguard-endorser.service.",
 };
 static const struct runtime podman = {
-    "podman", plan_podman,
-    "systemctl enable --now pullguard-endorser.service, then \"pullguard doctor\". podman, buildah, skopeo and bootc read the "
+    "podman",
+    plan_podman,
+    "systemctl enable --now pullguard-endorser.service, then \"pullguard doctor\". podman, buildah, skopeo and bootc "
+    "read the "
     "files at each pull.",
     "podman pulls as it did before.",
 };
@@ -45,7 +49,9 @@ static const struct runtime oci_hook = {
     "containers start without being asked about.",
 };
 static const struct runtime crun = {
-    "crun", plan_crun, "crun loads it with its next command. Try \"crun --version\", then a container that no policy allows.",
+    "crun",
+    plan_crun,
+    "crun loads it with its next command. Try \"crun --version\", then a container that no policy allows.",
     "containers start without being asked about.",
 };
 static const struct runtime nri = {
@@ -70,7 +76,8 @@ static const struct runtime *wanted_runtime(const struct cli *cli, const char *n
     char shown[40];
 
     if (runtime == NULL)
-        say_error(cli, "%s: containerd, crio, podman, oci-hook, crun or nri is wanted", text_clean(span_str(name), shown, sizeof(shown)));
+        say_error(cli, "%s: containerd, crio, podman, oci-hook, crun or nri is wanted",
+                  text_clean(span_str(name), shown, sizeof(shown)));
     return runtime;
 }
 
@@ -175,8 +182,10 @@ static bool check_intact(const struct cli *cli, struct ledger *ledger, struct er
         if (!ledger_entry_intact(cli->root, &ledger->entries[i], &intact, err))
             return false;
         if (!intact)
-            return error_set(err, REASON_IO, "%s was changed since it was enabled; nothing was restored. Look at it, then use "
-                             "--force", ledger->entries[i].path);
+            return error_set(err, REASON_IO,
+                             "%s was changed since it was enabled; nothing was restored. Look at it, then use "
+                             "--force",
+                             ledger->entries[i].path);
     }
     return true;
 }
@@ -270,10 +279,14 @@ static const char *runtime_status(const struct cli *cli, const struct runtime *r
     return "enabled";
 }
 
-static void print_status(const struct cli *cli, const struct runtime *runtime, const char *status, const struct ledger *ledger)
+static void print_status(const struct cli *cli, const struct runtime *runtime, const char *status,
+                         const struct ledger *ledger)
 {
     printf("%-11s ", runtime->name);
-    say_coloured(cli, strcmp(status, "enabled") == 0 ? COLOUR_GOOD : strcmp(status, "partly") == 0 ? COLOUR_BAD : COLOUR_DIM,
+    say_coloured(cli,
+                 strcmp(status, "enabled") == 0  ? COLOUR_GOOD
+                 : strcmp(status, "partly") == 0 ? COLOUR_BAD
+                                                 : COLOUR_DIM,
                  status);
     fputc('\n', stdout);
     for (size_t i = 0; i < ledger->count; i++)
@@ -348,7 +361,8 @@ const struct command command_enable = {
     .name = "enable",
     .usage = "[options] containerd|crio|podman|oci-hook|crun|nri",
     .summary = "switch verification on for a runtime or a start gate",
-    .details = "Writes the files that make a runtime ask pullguard: drop-ins only, shown as a diff first. What was there is kept,\n"
+    .details = "Writes the files that make a runtime ask pullguard: drop-ins only, shown as a diff first. What was "
+               "there is kept,\n"
                "and \"disable\" gives it back byte for byte. Running it again changes nothing. Restarts nothing.\n\n"
                "Exit status: 0 enabled, 1 --dry-run and something would change, 2 not done.",
     OPTIONS(enable_options),
@@ -362,7 +376,8 @@ const struct command command_disable = {
     .name = "disable",
     .usage = "[options] containerd|crio|podman|oci-hook|crun|nri",
     .summary = "switch verification off and restore what was there",
-    .details = "Gives back, byte for byte, every file that \"enable\" changed, and removes what it added. A file that was changed\n"
+    .details = "Gives back, byte for byte, every file that \"enable\" changed, and removes what it added. A file that "
+               "was changed\n"
                "since is not touched without --force.\n\n"
                "Exit status: 0 disabled, 1 --dry-run and something would change, 2 not done.",
     OPTIONS(disable_options),
@@ -376,7 +391,8 @@ const struct command command_status = {
     .name = "status",
     .usage = "[containerd|crio|podman|oci-hook|crun|nri]",
     .summary = "show which runtimes are switched on, and whether their files are still as written",
-    .details = "Shows which runtimes were switched on with \"enable\" and whether the files are still as written. Whether the\n"
+    .details = "Shows which runtimes were switched on with \"enable\" and whether the files are still as written. "
+               "Whether the\n"
                "runtime really asks is for \"pullguard doctor\" to say.\n\n"
                "Exit status: 0 in order, 1 a file was changed (or the named runtime is off), 2 could not tell.",
     .min_args = 0,

@@ -60,7 +60,8 @@ static bool read_entry(const struct node *map, const char *what, struct ledger *
     const struct node *path = node_get(map, "path"), *bytes = node_get(map, "bytes"), *after = node_get(map, "after");
     int64_t mode = 0, uid = 0, gid = 0;
 
-    if (ledger->count == CHANGES_MAX || !node_is(path, NODE_STRING) || !read_kind(node_get(map, "before"), &entry->before.kind) ||
+    if (ledger->count == CHANGES_MAX || !node_is(path, NODE_STRING) ||
+        !read_kind(node_get(map, "before"), &entry->before.kind) ||
         !read_kind(node_get(map, "after-kind"), &entry->after_kind) || !read_number(map, "mode", &mode) ||
         !read_number(map, "uid", &uid) || !read_number(map, "gid", &gid) || !node_is(bytes, NODE_STRING) ||
         !node_is(after, NODE_STRING) || !digest_parse(after->text, &entry->after))
@@ -111,7 +112,8 @@ bool ledger_read(const char *root, const char *runtime, struct ledger *ret, stru
         return true;
     }
     if (!file_read(path, 2 * CHANGES_MAX * CHANGE_FILE_MAX_BYTES, FILE_TRUSTED, &bytes, err) ||
-        !json_parse(buf_as_span(&bytes), path, TREE_DEFAULT, &tree, err) || !read_record(tree_root(tree), path, &ledger, err))
+        !json_parse(buf_as_span(&bytes), path, TREE_DEFAULT, &tree, err) ||
+        !read_record(tree_root(tree), path, &ledger, err))
         return false;
     *ret = ledger;
     ledger = (struct ledger){ 0 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What `enable` changed, so that `disable` can give it back: STATEDIR/enable/RUNTIME.json and, beside it, the bytes that
- * were there. A second `enable` keeps the first ledger of a path: "before" is the node without pullguard.
+ * What `enable` changed, so that `disable` can give it back: STATEDIR/enable/RUNTIME.json and, beside it, the bytes
+ * that were there. A second `enable` keeps the first ledger of a path: "before" is the node without pullguard.
  */
 #ifndef PG_PLUGIN_CLI_ENABLE_LEDGER_H
 #define PG_PLUGIN_CLI_ENABLE_LEDGER_H
@@ -36,6 +36,7 @@ bool ledger_merge(struct ledger *ledger, const struct changes *changes, struct e
 struct ledger_entry *ledger_find(struct ledger *ledger, const char *path);
 
 /* Does the node still have what enable wrote? */
-bool ledger_entry_intact(const char *root, const struct ledger_entry *entry, bool *ret_intact, struct error *err) MUST_CHECK;
+bool ledger_entry_intact(const char *root, const struct ledger_entry *entry, bool *ret_intact,
+                         struct error *err) MUST_CHECK;
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * CRI-O, podman and everything else that uses containers' image library: the look-aside store that asks pullguard
- * (crio.md sections 2 to 4). policy.json demands, for every registry a policy names, an endorsement by this node's key, and
- * refuses the rest; registries.d sends the question to the endorser on loopback.
+ * (crio.md sections 2 to 4). policy.json demands, for every registry a policy names, an endorsement by this node's key,
+ * and refuses the rest; registries.d sends the question to the endorser on loopback.
  */
 #include <string.h>
 #include <unistd.h>
@@ -19,7 +19,8 @@
 
 enum { TEXT_MAX_BYTES = 1024 * 1024 };
 
-#define GENERATED "# Written by \"pullguard enable\"; \"pullguard disable\" gives back what was here. Changes are overwritten.\n"
+#define GENERATED                                                                                                      \
+    "# Written by \"pullguard enable\"; \"pullguard disable\" gives back what was here. Changes are overwritten.\n"
 
 /* Where pullguard-endorser listens unless its unit says otherwise. */
 #define ENDORSER_ADDRESS "127.0.0.1:14242"
@@ -40,12 +41,14 @@ static bool lookaside_init(const struct cli *cli, struct lookaside *ret, struct 
     if (!registries_of_policies(cli->root, &ret->hosts, &open, err))
         return false;
     if (ret->hosts.count == 0)
-        return error_set(err, REASON_POLICY_ERROR,
-                         "no policy names a registry, so every pull would be refused; add a policy whose glob begins with a "
-                         "registry's name, as registry.example.com/**");
+        return error_set(
+            err, REASON_POLICY_ERROR,
+            "no policy names a registry, so every pull would be refused; add a policy whose glob begins with a "
+            "registry's name, as registry.example.com/**");
     if (open)
-        say_error(cli, "note: some glob names no registry (as ** or *.example.com/**); these runtimes need each registry by "
-                       "name, and refuse the ones that no glob names");
+        say_error(cli,
+                  "note: some glob names no registry (as ** or *.example.com/**); these runtimes need each registry by "
+                  "name, and refuse the ones that no glob names");
     return true;
 }
 
@@ -66,7 +69,8 @@ static bool add_auth_helper(struct changes *changes, struct error *err)
 {
     return changes_add_file(changes, "/etc/containers/registries.conf.d/50-pullguard.conf",
                             GENERATED "# Hands the exact reference and this pull's credentials to pullguard.\n"
-                                      "additional-layer-store-auth-helper = \"" PG_LIBEXECDIR "/pullguard-layer-auth\"\n",
+                                      "additional-layer-store-auth-helper = \"" PG_LIBEXECDIR
+                                      "/pullguard-layer-auth\"\n",
                             err);
 }
 
@@ -80,14 +84,16 @@ static void put_requirement(struct buf *text, const char *scope, bool last)
 }
 
 /* containers-storage holds what was let in already: builds and commits read from it. */
-static bool add_policy_json(struct changes *changes, const struct lookaside *lookaside, const char *path, struct error *err)
+static bool add_policy_json(struct changes *changes, const struct lookaside *lookaside, const char *path,
+                            struct error *err)
 {
     CLEANUP(buf_free) struct buf text = BUF_INIT(TEXT_MAX_BYTES);
 
     buf_str(&text, "{\n  \"default\": [ { \"type\": \"reject\" } ],\n  \"transports\": {\n    \"docker\": {\n");
     for (size_t i = 0; i < lookaside->hosts.count; i++)
         put_requirement(&text, lookaside->hosts.items[i], i + 1 == lookaside->hosts.count);
-    buf_str(&text, "    },\n    \"containers-storage\": {\n      \"\": [ { \"type\": \"insecureAcceptAnything\" } ]\n    }\n  }\n}\n");
+    buf_str(&text, "    },\n    \"containers-storage\": {\n      \"\": [ { \"type\": \"insecureAcceptAnything\" } ]\n  "
+                   "  }\n  }\n}\n");
     if (!buf_ok(&text))
         return error_oom(err);
     return changes_add_file(changes, path, buf_cstr(&text), err);
@@ -105,16 +111,18 @@ bool plan_podman(const struct cli *cli, struct changes *changes, struct error *e
 {
     CLEANUP(lookaside_done) struct lookaside lookaside = { 0 };
 
-    return lookaside_init(cli, &lookaside, err) && need_node_key(cli, err) && add_registries_d(changes, &lookaside, err) &&
-           add_auth_helper(changes, err) && add_policy_json(changes, &lookaside, "/etc/containers/policy.json", err);
+    return lookaside_init(cli, &lookaside, err) && need_node_key(cli, err) &&
+           add_registries_d(changes, &lookaside, err) && add_auth_helper(changes, err) &&
+           add_policy_json(changes, &lookaside, "/etc/containers/policy.json", err);
 }
 
 bool plan_crio(const struct cli *cli, struct changes *changes, struct error *err)
 {
     CLEANUP(lookaside_done) struct lookaside lookaside = { 0 };
 
-    return lookaside_init(cli, &lookaside, err) && need_node_key(cli, err) && add_registries_d(changes, &lookaside, err) &&
-           add_auth_helper(changes, err) && add_policy_json(changes, &lookaside, PG_CONFDIR "/crio-policy.json", err) &&
+    return lookaside_init(cli, &lookaside, err) && need_node_key(cli, err) &&
+           add_registries_d(changes, &lookaside, err) && add_auth_helper(changes, err) &&
+           add_policy_json(changes, &lookaside, PG_CONFDIR "/crio-policy.json", err) &&
            changes_add_file(changes, "/etc/crio/crio.conf.d/50-pullguard.conf",
                             GENERATED "# Named here, the policy is checked again at every container start.\n"
                                       "[crio.image]\nsignature_policy = \"" PG_CONFDIR "/crio-policy.json\"\n",

@@ -19,7 +19,8 @@ static bool has_name(const struct names *names, struct span name)
     return false;
 }
 
-/* The part before the first slash, when it is a host and holds no star; policies write Docker Hub as index.docker.io or bare. */
+/* The part before the first slash, when it is a host and holds no star; policies write Docker Hub as index.docker.io or
+ * bare. */
 static bool add_glob(struct names *names, struct span glob, bool *ret_open, struct error *err)
 {
     size_t slash = span_find_byte(glob, '/');

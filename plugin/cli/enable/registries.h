@@ -8,7 +8,8 @@
 
 /*
  * Hosts that globs of the policies in force name literally (the registry.example.com in front of its first slash),
- * sorted, each once, docker.io for Docker Hub. ret_open: some glob names no host, so pulls from other hosts may be meant.
+ * sorted, each once, docker.io for Docker Hub. ret_open: some glob names no host, so pulls from other hosts may be
+ * meant.
  */
 bool registries_of_policies(const char *root, struct names *ret, bool *ret_open, struct error *err) MUST_CHECK;
 

@@ -12,12 +12,14 @@
 
 bool plan_oci_hook(const struct cli *cli UNUSED, struct changes *changes, struct error *err)
 {
-    /* createRuntime runs on the host as root before the container's program; its time is bounded by our own deadline. */
-    return changes_add_file(changes, HOOK_PATH,
-                            "{\n  \"version\": \"1.0.0\",\n  \"hook\": {\n    \"path\": \"" PG_LIBEXECDIR
-                            "/pullguard-oci-hook\",\n    \"args\": [\"pullguard-oci-hook\"],\n    \"timeout\": 12\n  },\n"
-                            "  \"when\": { \"always\": true },\n  \"stages\": [\"createRuntime\"]\n}\n",
-                            err);
+    /* createRuntime runs on the host as root before the container's program; its time is bounded by our own deadline.
+     */
+    return changes_add_file(
+        changes, HOOK_PATH,
+        "{\n  \"version\": \"1.0.0\",\n  \"hook\": {\n    \"path\": \"" PG_LIBEXECDIR
+        "/pullguard-oci-hook\",\n    \"args\": [\"pullguard-oci-hook\"],\n    \"timeout\": 12\n  },\n"
+        "  \"when\": { \"always\": true },\n  \"stages\": [\"createRuntime\"]\n}\n",
+        err);
 }
 
 bool plan_crun(const struct cli *cli UNUSED, struct changes *changes, struct error *err)
