@@ -5,6 +5,7 @@
 set -euo pipefail
 # The system's own programs: not what a version manager of the user's put before them.
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
+umask 022
 
 PG_SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 PG_TEST_CACHE=${PG_TEST_CACHE:-/var/cache/pullguard-tests}
@@ -110,7 +111,10 @@ remove_work_dir()
     else
         # A runtime that was killed leaves its mounts to our namespace.
         awk -v below="$PG_WORK/" 'index($2, below) == 1 { print $2 }' /proc/self/mounts | sort -r | xargs -r umount -l 2>/dev/null
-        rm -rf --one-file-system "$PG_WORK"
+        # Nothing is removed through a mount that stayed.
+        if [ -z "$(awk -v below="$PG_WORK/" 'index($2, below) == 1' /proc/self/mounts)" ]; then
+            rm -rf --one-file-system "$PG_WORK"
+        fi
     fi
 }
 

@@ -43,8 +43,7 @@ pg_node()
     PG_NODE=$1
     PG_JOURNAL=$1.journal
     mkdir -p "$PG_NODE/etc/pullguard/policy.d" "$PG_NODE/etc/pullguard/keys" "$PG_NODE/etc/pullguard/trust" "$PG_NODE/var/lib" \
-        "$PG_NODE/var/cache" "$PG_NODE/var/log" "$PG_NODE/run"
-    chmod -R go-w "$PG_NODE"
+        "$PG_NODE/var/cache" "$PG_NODE/var/log" "$PG_NODE/run/pullguard"
     start "journal-${1##*/}" python3 "$PG_LIB/journal.py" listen "$PG_NODE/run/systemd/journal/socket" "$PG_JOURNAL"
     wait_for 10 test -S "$PG_NODE/run/systemd/journal/socket" || die "the journal's stand-in does not start"
     export PG_NODE PG_JOURNAL

@@ -39,6 +39,12 @@ install_packages()
         { tail -n 20 "$PG_TEST_CACHE/apt-install.log"; die "apt-get install failed (whole log: $PG_TEST_CACHE/apt-install.log)"; }
 }
 
+# apt_update_for_install NAME...: reads the package lists when something is missing.
+apt_update_for_install()
+{
+    [ -z "$(missing_packages "$@")" ] || apt_update_once
+}
+
 apt_update_once()
 {
     mkdir -p "$PG_TEST_CACHE"
