@@ -254,7 +254,7 @@ static bool give_root(struct tuf *tuf, struct span bytes, struct error *err)
     return true;
 }
 
-/* There is no newer root: it must not have expired. Stored snapshot and targets are held against it when they are used. */
+/* There is no newer root: it must not have expired. What else is stored is held against it when it is used. */
 static bool finish_roots(struct tuf *tuf, struct error *err)
 {
     const struct tuf_document *root = &tuf->trusted[TUF_ROOT];

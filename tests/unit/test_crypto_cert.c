@@ -40,7 +40,8 @@ START_TEST(facts)
     ck_assert(span_eq(cert_spki(cert), pubkey_spki(cert_key(cert))));
     ck_assert_uint_eq(cert_san_count(cert), 1);
     ck_assert_int_eq(cert_identity(cert)->kind, CERT_SAN_URI);
-    ck_assert_str_eq(cert_identity(cert)->text, "https://github.com/example/app/.github/workflows/release.yml@refs/heads/main");
+    ck_assert_str_eq(cert_identity(cert)->text,
+                     "https://github.com/example/app/.github/workflows/release.yml@refs/heads/main");
     ck_assert_str_eq(cert_issuer(cert), "https://token.actions.githubusercontent.com");
     ck_assert_str_eq(cert_extension(cert, 1), cert_extension(cert, 8));
     ck_assert_str_eq(cert_extension(cert, 2), "push");
@@ -93,8 +94,8 @@ START_TEST(parses_names)
     der = vector_read(path);
     done = cert_parse_der(buf_as_span(&der), &cert, &err);
     if (parse_cases[_i].reason != REASON_OK) {
-        ck_assert_msg(!done && err.reason == parse_cases[_i].reason && strstr(err.text, parse_cases[_i].name), "%s: %s", path,
-                      err.text);
+        ck_assert_msg(!done && err.reason == parse_cases[_i].reason && strstr(err.text, parse_cases[_i].name), "%s: %s",
+                      path, err.text);
         return;
     }
     ck_assert_msg(done, "%s: %s", path, err.text);
@@ -139,18 +140,23 @@ static const struct {
     {"leaf", "other-root root", "other-root intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_OK, "intermediate"},
     {"leaf", "intermediate", "", CERT_PURPOSE_CODE_SIGNING, AT, REASON_OK, "intermediate"}, /* partial chain */
     {"leaf", "root", "", CERT_PURPOSE_CODE_SIGNING, AT, REASON_UNTRUSTED_CHAIN, NULL},
-    {"leaf", "", "root intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_UNTRUSTED_CHAIN, NULL}, /* root does not help */
+    {"leaf", "", "root intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_UNTRUSTED_CHAIN,
+     NULL}, /* root does not help */
     {"leaf", "other-root", "intermediate root", CERT_PURPOSE_CODE_SIGNING, AT, REASON_UNTRUSTED_CHAIN, NULL},
-    {"leaf", "impostor-root", "intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_UNTRUSTED_CHAIN, NULL}, /* same name */
+    {"leaf", "impostor-root", "intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_UNTRUSTED_CHAIN,
+     NULL}, /* same name */
     {"leaf", "root", "intermediate", CERT_PURPOSE_CODE_SIGNING, AT - 1, REASON_EXPIRED, NULL},
     {"leaf", "root", "intermediate", CERT_PURPOSE_CODE_SIGNING, AT + 600, REASON_OK, "intermediate"},
     {"leaf", "root", "intermediate", CERT_PURPOSE_CODE_SIGNING, AT + 601, REASON_EXPIRED, NULL},
     {"leaf", "root", "intermediate", CERT_PURPOSE_TIME_STAMPING, AT, REASON_UNTRUSTED_CHAIN, NULL},
     {"leaf", "root", "intermediate", CERT_PURPOSE_ANY, AT, REASON_OK, "intermediate"},
     {"leaf-long", "root", "intermediate-expired", CERT_PURPOSE_CODE_SIGNING, AT, REASON_EXPIRED, NULL},
-    {"leaf-long", "intermediate-expired", "", CERT_PURPOSE_CODE_SIGNING, AT, REASON_EXPIRED, NULL}, /* anchor's time counts */
-    {"leaf-long", "root", "intermediate-expired intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_OK, "intermediate"},
-    {"leaf-long", "intermediate-expired root", "intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_OK, "intermediate"},
+    {"leaf-long", "intermediate-expired", "", CERT_PURPOSE_CODE_SIGNING, AT, REASON_EXPIRED,
+     NULL}, /* anchor's time counts */
+    {"leaf-long", "root", "intermediate-expired intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_OK,
+     "intermediate"},
+    {"leaf-long", "intermediate-expired root", "intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_OK,
+     "intermediate"},
     {"leaf-no-eku", "root", "intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_UNTRUSTED_CHAIN, NULL},
     {"leaf-no-eku", "root", "intermediate", CERT_PURPOSE_ANY, AT, REASON_OK, "intermediate"},
     {"leaf-ca", "root", "intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_UNTRUSTED_CHAIN, NULL},
@@ -159,7 +165,8 @@ static const struct {
     {"leaf-by-tsa-ca", "root", "intermediate-tsa-only", CERT_PURPOSE_CODE_SIGNING, AT, REASON_UNTRUSTED_CHAIN, NULL},
     {"leaf-sha1", "root", "intermediate", CERT_PURPOSE_CODE_SIGNING, 1900000000, REASON_UNTRUSTED_CHAIN, NULL},
     {"leaf-critical", "root", "intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_UNTRUSTED_CHAIN, NULL},
-    {"san-other", "root", "intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_OK, "intermediate"}, /* critical, OtherName only */
+    {"san-other", "root", "intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_OK,
+     "intermediate"}, /* critical, OtherName only */
     {"tsa", "root", "", CERT_PURPOSE_TIME_STAMPING, AT, REASON_OK, "root"},
     {"tsa", "root", "", CERT_PURPOSE_CODE_SIGNING, AT, REASON_UNTRUSTED_CHAIN, NULL},
     {"tsa-uncritical", "root", "", CERT_PURPOSE_TIME_STAMPING, AT, REASON_UNTRUSTED_CHAIN, NULL},
@@ -221,7 +228,8 @@ START_TEST(damaged_leaf)
         if (damaged)
             der.ptr[i / 8] ^= (uint8_t)(1u << i % 8);
         if (cert_parse_der(buf_as_span(&der), &leaf, &err))
-            ck_assert_msg(cert_verify_chain(leaf, &pool, CERT_PURPOSE_CODE_SIGNING, AT, NULL, &err) == !damaged, "bit %zu", i);
+            ck_assert_msg(cert_verify_chain(leaf, &pool, CERT_PURPOSE_CODE_SIGNING, AT, NULL, &err) == !damaged,
+                          "bit %zu", i);
         else
             ck_assert(damaged);
         if (damaged)

@@ -11,10 +11,22 @@ static const struct {
     const char *hex;
     bool good; /* as one SEQUENCE */
 } sequences[] = {
-    {"3000", true},           {"300100", true},         {"3003020101", true},     {"30810100", false},  /* long form not needed */
-    {"3080", false},          {"30800000", false},      {"30", false},            {"", false},
-    {"3001", false},          {"300000", false},        {"3100", false},          {"30820001aa", false},
-    {"308500000000010000", false}, {"3f8101020101", false}, {"0000", false},      {"3084ffffffff00", false},
+    {"3000", true},
+    {"300100", true},
+    {"3003020101", true},
+    {"30810100", false}, /* long form not needed */
+    {"3080", false},
+    {"30800000", false},
+    {"30", false},
+    {"", false},
+    {"3001", false},
+    {"300000", false},
+    {"3100", false},
+    {"30820001aa", false},
+    {"308500000000010000", false},
+    {"3f8101020101", false},
+    {"0000", false},
+    {"3084ffffffff00", false},
 };
 
 START_TEST(lengths_are_strict)
@@ -24,7 +36,8 @@ START_TEST(lengths_are_strict)
 
     if (sequences[_i].hex[0] != '\0')
         bytes = vector_hex(span_str(sequences[_i].hex));
-    ck_assert_msg(der_single(buf_as_span(&bytes), DER_SEQUENCE, &content) == sequences[_i].good, "%s", sequences[_i].hex);
+    ck_assert_msg(der_single(buf_as_span(&bytes), DER_SEQUENCE, &content) == sequences[_i].good, "%s",
+                  sequences[_i].hex);
 }
 END_TEST
 
@@ -88,9 +101,9 @@ START_TEST(strict_all_through)
         const char *hex;
         bool good;
     } cases[] = {
-        {"30030201ff", true}, {"300330013000", false}, {"3005300302010a", true}, {"3004300302010a", false},
-        {"30808000", false},  {"2202040a", false},      {"1000", false},          {"3003a0010a", false}, {"3004a0020500", true},
-        {"30020500ff", false},
+        {"30030201ff", true},   {"300330013000", false}, {"3005300302010a", true}, {"3004300302010a", false},
+        {"30808000", false},    {"2202040a", false},     {"1000", false},          {"3003a0010a", false},
+        {"3004a0020500", true}, {"30020500ff", false},
     };
     uint8_t nested[2 * 40];
     struct buf bytes CLEANUP(buf_free) = BUF_INIT(0);
@@ -115,10 +128,15 @@ START_TEST(digests)
 {
     static const char abc[] = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     static const char *const refused[] = {
-        "", "sha256", "sha256:", "sha256:ba7816bf", "SHA256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        "",
+        "sha256",
+        "sha256:",
+        "sha256:ba7816bf",
+        "SHA256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         "sha256:BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD",
         "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad0",
-        "sha224:23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7", "md5:900150983cd24fb0d6963f7d28e17f72",
+        "sha224:23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7",
+        "md5:900150983cd24fb0d6963f7d28e17f72",
         "sha512:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     };
     struct digest made;

@@ -25,7 +25,8 @@ static struct pubkey *key_of(const char *vector)
 static const struct {
     const char *key, *blob, *sig;
 } cosign_cases[] = {
-    {"prime256v1", "alg/legacy-prime256v1/blobs/sha256-6df085a9d6b40aff78f9c3e7dd9ae072fed6e8021ac09678524c0efaded722bf",
+    {"prime256v1",
+     "alg/legacy-prime256v1/blobs/sha256-6df085a9d6b40aff78f9c3e7dd9ae072fed6e8021ac09678524c0efaded722bf",
      "MEUCIQCPIiEk6KNTzE/esQx2/tMzRLF7WeZR7wgRGYvj7cFkqQIgJ2ULxB6uCvQw5UqgMbihXTu+tz4kIubDJHxCinzwmQI="},
     {"secp384r1", "alg/legacy-secp384r1/blobs/sha256-fac6ba6d02690fc37096f9e156b315bcc35aa8b50559e982250a049c39b2530e",
      "MGYCMQDjJFnX4VnS0X+/dZvoRc1gQyO0ewFxZn9sokX1c/NpCy4NTbymJjuLGDhCSMRIyzUCMQCZh1KIZ4+oiwRIFDVpOpoU"
@@ -196,7 +197,8 @@ START_TEST(names_and_hints)
 }
 END_TEST
 
-/* Each byte of each accepted key flipped, and each truncation: refused, or another key (a flip in the key's own bits). */
+/* Each byte of each accepted key flipped, and each truncation: refused, or another key (a flip in the key's own bits).
+ */
 START_TEST(damaged_spki)
 {
     static const char *const files[] = {"p256", "p384", "p521", "rsa", "ed25519"};
@@ -311,8 +313,9 @@ START_TEST(ed25519ph_rfc8032)
 {
     static const char spki[] = "302a300506032b6570032100"
                                "ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf";
-    static const char sig[] = "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae4131f85042463c2a355a2003d062"
-                              "adf5aaa10b8c61e636062aaad11c2a26083406";
+    static const char sig[] =
+        "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae4131f85042463c2a355a2003d062"
+        "adf5aaa10b8c61e636062aaad11c2a26083406";
     struct buf der CLEANUP(buf_free) = vector_hex(span_str(spki));
     struct buf bytes CLEANUP(buf_free) = vector_hex(span_str(sig));
     struct pubkey *key CLEANUP(pubkey_freep) = NULL;

@@ -85,8 +85,8 @@ static enum reason verify(uint64_t index, uint64_t size, const struct merkle_has
     return merkle_verify_inclusion(index, size, leaf, path, len, root, &err) ? REASON_OK : err.reason;
 }
 
-static void damage(size_t index, size_t size, const struct merkle_hash *leaf, const struct merkle_hash *path, size_t len,
-                   const struct merkle_hash *root)
+static void damage(size_t index, size_t size, const struct merkle_hash *leaf, const struct merkle_hash *path,
+                   size_t len, const struct merkle_hash *root)
 {
     struct merkle_hash other[MAX_PATH + 1] = {0};
 

@@ -198,8 +198,10 @@ START_TEST(granted_with_failure)
     const struct {
         struct span status;
         enum reason reason;
-    } cases[] = {{span_of(good, sizeof(good)), REASON_OK}, {span_of(failing, sizeof(failing)), REASON_NO_TIMESTAMP},
-                 {span_of(modified, sizeof(modified)), REASON_NO_TIMESTAMP}, {span_of(waiting, sizeof(waiting)), REASON_MALFORMED}};
+    } cases[] = {{span_of(good, sizeof(good)), REASON_OK},
+                 {span_of(failing, sizeof(failing)), REASON_NO_TIMESTAMP},
+                 {span_of(modified, sizeof(modified)), REASON_NO_TIMESTAMP},
+                 {span_of(waiting, sizeof(waiting)), REASON_MALFORMED}};
     struct buf token CLEANUP(buf_free) = vector_read(STAMPS "absent.tsr");
     struct buf message CLEANUP(buf_free) = vector_read(STAMPS "message");
     struct authority tsa CLEANUP(authority_done) = {.leaf = NULL};
@@ -218,7 +220,8 @@ START_TEST(granted_with_failure)
         der_put(&parts, DER_SEQUENCE, cases[i].status);
         buf_span(&parts, rest.whole);
         der_put(&response, DER_SEQUENCE, buf_as_span(&parts));
-        ck_assert_int_eq(verify(buf_as_span(&response), buf_as_span(&message), &tsa.authority, 1, NULL), cases[i].reason);
+        ck_assert_int_eq(verify(buf_as_span(&response), buf_as_span(&message), &tsa.authority, 1, NULL),
+                         cases[i].reason);
     }
 }
 END_TEST

@@ -112,7 +112,8 @@ START_TEST(inclusion_v2)
     entry.proof.has_root = false; /* size and root are the checkpoint's */
     entry.proof.tree_size = 0;
     ck_assert_int_eq(verify(&entry, 5), REASON_OK);
-    ck_assert(!tlog_verify_inclusion(&entry.proof, 5, buf_as_span(&entry.body), "rekor.sigstore.dev", entry.key, NULL, &err));
+    ck_assert(
+        !tlog_verify_inclusion(&entry.proof, 5, buf_as_span(&entry.body), "rekor.sigstore.dev", entry.key, NULL, &err));
     ck_assert_int_eq(err.reason, REASON_WRONG_KEY);
 }
 END_TEST
@@ -152,7 +153,8 @@ START_TEST(promises)
 {
     struct entry entry CLEANUP(entry_done) = entry_of(1);
     struct buf set CLEANUP(buf_free) = vector_read(SAMPLES "r1.set");
-    struct tlog_promise promise = {.body = buf_as_span(&entry.body), .integrated_time = INTEGRATED_TIME, .log_index = V1_INDEX};
+    struct tlog_promise promise = {
+        .body = buf_as_span(&entry.body), .integrated_time = INTEGRATED_TIME, .log_index = V1_INDEX};
 
     ck_assert(tlog_id_of_key(entry.key, &promise.log_id));
     ck_assert_int_eq(verify_set(&promise, buf_as_span(&set), entry.key), REASON_OK);
@@ -277,8 +279,8 @@ START_TEST(other_lines)
 END_TEST
 
 /* A checkpoint of our own making: text, signed by key under a name. */
-static struct buf make_note(const struct privkey *key, const char *origin, unsigned int size, const struct merkle_hash *root,
-                            const char *name, const struct tlog_id *id)
+static struct buf make_note(const struct privkey *key, const char *origin, unsigned int size,
+                            const struct merkle_hash *root, const char *name, const struct tlog_id *id)
 {
     struct buf note = BUF_INIT(4096);
     struct buf sig CLEANUP(buf_free) = BUF_INIT(512);
@@ -296,7 +298,8 @@ static struct buf make_note(const struct privkey *key, const char *origin, unsig
     return note;
 }
 
-/* Entry 0 of a tree of eight: its walk is that of a tree of seven too, so only the comparison of sizes tells them apart. */
+/* Entry 0 of a tree of eight: its walk is that of a tree of seven too, so only the comparison of sizes tells them
+ * apart. */
 START_TEST(made_v1)
 {
     struct privkey *key CLEANUP(privkey_freep) = NULL;
