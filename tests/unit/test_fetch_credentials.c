@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "tests/unit/harness.h"
 #include "verifier/fetch/authfile.h"
 #include "verifier/fetch/provider.h"
+#include "verifier/fetch/provider_cache.h"
 
 /* dTpw = u:p  */
 #define FILE_TEXT                                                                                                    \
@@ -298,6 +300,38 @@ START_TEST(programs_are_asked)
 }
 END_TEST
 
+START_TEST(answers_are_kept_as_long_as_said)
+{
+    struct provider_cache_store store CLEANUP(provider_cache_done) = {0};
+    struct fetch_credentials got CLEANUP(fetch_credentials_done) = {0};
+    char name[] = "p", user[] = "u", image[32];
+    struct provider provider = {.name = name};
+    struct provider_answer answer = {.found = true, .credentials = {.username = user}, .cache = PROVIDER_CACHE_REGISTRY, .cache_s = 10};
+    struct error err = ERROR_INIT;
+    bool hit = true, found = false;
+
+    ck_assert(provider_cache_find(&store, &provider, "r/a", 1000, &hit, &found, &got, &err) && !hit);
+    ck_assert(provider_cache_put(&store, &provider, "r/a", &answer, 1000, &err));
+    ck_assert(provider_cache_find(&store, &provider, "r/b", 10999, &hit, &found, &got, &err) && hit && found);
+    ck_assert_str_eq(got.username, "u");
+    fetch_credentials_done(&got);
+    ck_assert(provider_cache_find(&store, &provider, "other/b", 1000, &hit, &found, &got, &err) && !hit);
+    ck_assert(provider_cache_find(&store, &provider, "r/b", 11000, &hit, &found, &got, &err) && !hit);
+    answer.cache_s = 0;
+    ck_assert(provider_cache_put(&store, &provider, "z/a", &answer, 1000, &err));
+    ck_assert(provider_cache_find(&store, &provider, "z/a", 1000, &hit, &found, &got, &err) && !hit);
+    answer.cache_s = 10;
+    answer.cache = PROVIDER_CACHE_IMAGE;
+    for (int i = 0; i < 3000; i++) {
+        (void)snprintf(image, sizeof(image), "r/%d", i);
+        ck_assert(provider_cache_put(&store, &provider, image, &answer, 1000, &err));
+    }
+    ck_assert_uint_eq(store.count, 1024);
+    ck_assert(provider_cache_find(&store, &provider, "r/2999", 1001, &hit, &found, &got, &err) && hit);
+    fetch_credentials_done(&got);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("fetch_credentials");
@@ -313,6 +347,7 @@ int main(void)
     tcase_add_loop_test(cases, bad_configs_are_refused, 0, ARRAY_LEN(bad_configs));
     tcase_add_loop_test(cases, provider_answers_are_read, 0, ARRAY_LEN(answers));
     tcase_add_test(cases, programs_are_asked);
+    tcase_add_test(cases, answers_are_kept_as_long_as_said);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
 }
