@@ -1,0 +1,159 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Starts, with the real engine behind the gates: podman of this machine's own suite makes containers of images that came by a
+# pull, by `podman load` and by `podman build`; the OCI hook and the crun handler find out which image it is from podman's own
+# storage, and let start what the policy allows.
+# shellcheck disable=SC1091
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
+. "$PG_SOURCE/tests/lib/suite.sh"
+. "$PG_SOURCE/tests/lib/peers.sh"
+. "$PG_SOURCE/tests/lib/node.sh"
+need_root
+if [ -z "${PG_OFFLINE:-}" ]; then
+    peers_root
+    suite_root "$(own_suite)" podman podman crun libyajl2
+fi
+go_offline "$@"
+suite_root "$(own_suite)" podman podman crun libyajl2
+PODMAN_ROOT=$PG_ROOT
+peers_root
+make_work_dir
+pg_build "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
+pg_install "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
+LIBDIR=usr/lib/$(uname -m)-linux-gnu
+
+# ---- a root that is the node: podman's programs, pullguard as installed, the libraries it was built with --------------------
+NODE=$PG_WORK/node
+mkdir -p "$NODE"
+mount -t tmpfs tmpfs "$NODE"
+on_exit "umount -R -l '$NODE'"
+cp -a "$PODMAN_ROOT/." "$NODE/"
+mkdir -p "$NODE"/{proc,dev,sys,run,tmp,var/tmp,etc/containers,etc/pullguard/policy.d,etc/pullguard/keys,var/log,var/cache,images} "$NODE$PG_PREFIX"
+mount -t proc proc "$NODE/proc"
+mount --rbind /dev "$NODE/dev"
+mount --rbind /sys "$NODE/sys"
+mount -t cgroup2 none "$NODE/sys/fs/cgroup" 2>/dev/null || true
+mount --bind "$PG_PREFIX" "$NODE$PG_PREFIX"
+for lib in $(ldd "$PG_LIBEXEC"/* "$PG_PREFIX"/bin/pullguard 2>/dev/null | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p' | sort -u); do
+    [ -e "$NODE/$LIBDIR/${lib##*/}" ] || cp -L "$lib" "$NODE/$LIBDIR/"
+done
+printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n' >"$NODE/etc/passwd"
+printf 'root:x:0:\nnogroup:x:65534:\n' >"$NODE/etc/group"
+printf '127.0.0.1 localhost\n' >"$NODE/etc/hosts"
+printf '{"default":[{"type":"insecureAcceptAnything"}]}\n' >"$NODE/etc/containers/policy.json"
+mkdir -p "$NODE/run/systemd/journal"
+PG_NODE=$NODE
+PG_JOURNAL=$PG_WORK/journal
+start journal python3 "$PG_LIB/journal.py" listen "$NODE/run/systemd/journal/socket" "$PG_JOURNAL"
+wait_for 10 test -S "$NODE/run/systemd/journal/socket" || die "the journal's stand-in does not start"
+
+inside()
+{
+    python3 "$PG_LIB/pivot.py" "$NODE" "$@"
+}
+podman()
+{
+    inside /usr/bin/podman --storage-driver vfs --cgroup-manager cgroupfs --events-backend none --hooks-dir "${HOOKS:-/no-hooks}" "$@"
+}
+# run NAME IMAGE: as an administrator does; no network and no cgroups are wanted.
+run()
+{
+    podman run --rm --name "$1" --network none --cgroups disabled --log-driver none "$2" >"$PG_WORK/pull.out" 2>&1 </dev/null
+}
+runs()
+{
+    if run "$2" "$3"; then pass "$1"; else fail "$1" "$PG_WORK/pull.out"; fi
+}
+# refused NAME CONTAINER IMAGE REASON [TEXT]: not started; the journal says why; the user reads TEXT.
+refused()
+{
+    if run "$2" "$3"; then
+        fail "$1: was started" "$PG_WORK/pull.out"
+    elif ! grep -q "\"VERDICT\": \"deny\", \"REASON\": \"$4\"" "$PG_JOURNAL"; then
+        cat "$PG_JOURNAL" >>"$PG_WORK/pull.out"
+        fail "$1: no journal entry with $4" "$PG_WORK/pull.out"
+    elif [ -n "${5:-}" ] && ! grep -q "$5" "$PG_WORK/pull.out"; then
+        fail "$1: the user does not read \"$5\"" "$PG_WORK/pull.out"
+    else
+        pass "$1: $(tail -n 1 "$PG_WORK/pull.out" | cut -c1-160)"
+    fi
+    : >"$PG_JOURNAL"
+}
+
+# ---- images -----------------------------------------------------------------------------------------------------------------
+printf '#include <stdio.h>\nint main(void) { return puts("ran") < 0; }\n' >"$PG_WORK/app.c"
+cc -static -O -o "$PG_WORK/app" "$PG_WORK/app.c"
+registry_start registry
+R=$REGISTRY_ADDR
+cosign_init
+make_key good
+write_policy start "$R/**" good
+for name in signed unsigned; do
+    python3 "$PG_LIB/oci_tar.py" "$NODE/images/$name.tar" "$R/$name:v1" "$PG_WORK/app" >/dev/null
+    podman load -q -i "/images/$name.tar" >"$PG_WORK/load.log" 2>&1 || { cat "$PG_WORK/load.log"; die "podman load"; }
+    podman push -q --tls-verify=false --digestfile "/images/$name.digest" "$R/$name:v1" >"$PG_WORK/push.log" 2>&1 ||
+        { cat "$PG_WORK/push.log"; die "podman push"; }
+done
+SIGNED=$(cat "$NODE/images/signed.digest")
+sign bundle good "$R/signed@$SIGNED"
+podman rmi -a -f >/dev/null 2>&1
+podman pull -q --tls-verify=false "$R/signed:v1" >"$PG_WORK/pull.log" 2>&1 || { cat "$PG_WORK/pull.log"; die "podman pull"; }
+podman pull -q --tls-verify=false "$R/unsigned:v1" >"$PG_WORK/pull.log" 2>&1 || { cat "$PG_WORK/pull.log"; die "podman pull"; }
+python3 "$PG_LIB/oci_tar.py" "$NODE/images/loaded.tar" "$R/loaded:v1" "$PG_WORK/app" >/dev/null
+podman load -q -i /images/loaded.tar >/dev/null 2>&1
+python3 "$PG_LIB/oci_tar.py" "$NODE/images/posing.tar" "$R/posing:v1" "$PG_WORK/app" >/dev/null
+podman load -q -i /images/posing.tar >/dev/null 2>&1
+say "$(podman --version), $(inside /usr/bin/crun --version | head -n 1)"
+runs "without a gate, what was loaded starts" plain "$R/loaded:v1"
+
+mkdir -p "$NODE/hooks"
+cat >"$NODE/hooks/pullguard.json" <<EOF
+{"version":"1.0.0","hook":{"path":"$PG_LIBEXEC/pullguard-oci-hook"},"when":{"always":true},"stages":["createRuntime"]}
+EOF
+HANDLERS=$NODE/$LIBDIR/crun/handlers
+
+# gate NAME: the same questions, whichever gate asks them. TEXT is what the user of that gate can read.
+gate_tests()
+{
+    local gate=$1 text=$2
+    pg_settings "start-network: true"
+    runs "$gate: verified at the registry, starts" one "$R/signed:v1"
+    refused "$gate: unsigned" two "$R/unsigned:v1" no_signature "$text"
+    refused "$gate: came by podman load" three "$R/loaded:v1" '\(no_signature\|not_found\|fetch_failed\)' "$text"
+    podman tag "$R/loaded:v1" "$R/signed:v2"
+    refused "$gate: given the name of a signed repository" four "$R/signed:v2" '\(no_signature\|not_found\|fetch_failed\)' "$text"
+
+    # No network at a start: what the pull gate verified counts, nothing else.
+    pg_settings "start-network: false"
+    refused "$gate: no network, not verified before" five "$R/signed:v1" '.*' "$text"
+    sleep_until_files_are_settled
+    inside "$PG_LIBEXEC/pullguard-containerd" -name "$R/signed:v1" -digest "$SIGNED" \
+        -stdin-media-type application/vnd.oci.descriptor.v1+json </dev/null >"$PG_WORK/pull.out" 2>&1 ||
+        fail "$gate: the pull gate verifies" "$PG_WORK/pull.out"
+    stop_registry
+    runs "$gate: no network, verified at the pull" six "$R/signed:v1"
+    refused "$gate: no network, unsigned" seven "$R/unsigned:v1" '.*' "$text"
+    start_registry
+    mv "$PG_LIBEXEC/pullguard-engine" "$PG_LIBEXEC/engine.away"
+    rm -rf "$NODE/var/cache/pullguard"
+    if run eight "$R/signed:v1"; then fail "$gate: no engine, nothing starts" "$PG_WORK/pull.out"
+    else pass "$gate: no engine, nothing starts"; fi
+    mv "$PG_LIBEXEC/engine.away" "$PG_LIBEXEC/pullguard-engine"
+}
+
+# The cache keeps nothing that was decided under files changed within the last seconds (their times could not tell).
+sleep_until_files_are_settled()
+{
+    local changed
+    changed=$(stat -c %Z "$NODE/etc/pullguard/pullguard.yaml")
+    while [ "$(date +%s)" -lt $((changed + 4)) ]; do sleep 0.2; done
+}
+stop_registry() { stop "$REGISTRY_PID"; }
+start_registry() { registry_start registry port="${R#*:}"; }
+
+HOOKS=/hooks gate_tests "OCI hook" ""
+mkdir -p "$HANDLERS"
+cp "$PG_LIBEXEC/pullguard-crun.so" "$HANDLERS/.new"
+mv "$HANDLERS/.new" "$HANDLERS/pullguard-crun.so"
+gate_tests "crun handler" "pullguard: "
+results
