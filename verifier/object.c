@@ -90,21 +90,53 @@ bool run_check(struct verification *run, struct error *err)
     return true;
 }
 
+bool run_hash(struct verification *run, size_t bytes, struct error *err)
+{
+    if (bytes > LIMIT_HASHED_BYTES - run->hashed)
+        return error_set(err, REASON_LIMIT, "not checked: more than %d bytes to hash for one image", LIMIT_HASHED_BYTES);
+    run->hashed += bytes;
+    return true;
+}
+
+/* From this size on a message is hashed once for all keys that sign its SHA-256. */
+enum { PREHASH_BYTES = 64 * 1024 };
+
+static bool signs_sha256(const struct pubkey *key, enum digest_alg hash)
+{
+    return (pubkey_type(key) == KEY_EC_P256 || pubkey_type(key) == KEY_RSA) && (hash == DIGEST_NONE || hash == DIGEST_SHA256);
+}
+
+static bool prehash(struct verification *run, struct span message, struct error *err)
+{
+    if (run->prehashed.ptr == message.ptr && run->prehashed.len == message.len)
+        return true;
+    if (!run_hash(run, message.len, err))
+        return false;
+    if (!digest_compute(DIGEST_SHA256, message, &run->prehash))
+        return error_set(err, REASON_INTERNAL, "digest of the signed message");
+    run->prehashed = message;
+    return true;
+}
+
 /* Over the bytes, or over their digest when that is all there is. */
-static bool check_signature(const struct object *object, const struct pubkey *key, enum digest_alg hash,
-                            struct error *err)
+static bool check_signature(struct verification *run, const struct object *object, const struct pubkey *key,
+                            enum digest_alg hash, struct error *err)
 {
     const struct sig_scheme scheme = {.kind = SCHEME_COSIGN_KEY, .hash = hash, .rsa_pss = false};
 
     if (object->message_digest)
         return pubkey_verify_digest(key, &scheme, object->message_digest, object->signature, err);
-    return pubkey_verify(key, &scheme, object->message, object->signature, err);
+    if (object->message.len >= PREHASH_BYTES && signs_sha256(key, hash))
+        return prehash(run, object->message, err) &&
+               pubkey_verify_digest(key, &scheme, &run->prehash, object->signature, err);
+    return run_hash(run, object->message.len, err) &&
+           pubkey_verify(key, &scheme, object->message, object->signature, err);
 }
 
 static bool key_verify(struct verification *run, const struct object *object, const struct verify_key *anchor,
                        struct error *why)
 {
-    if (!run_check(run, why) || !check_signature(object, anchor->key, anchor->hash, why)) {
+    if (!run_check(run, why) || !check_signature(run, object, anchor->key, anchor->hash, why)) {
         if (why->reason == REASON_BAD_SIGNATURE && plausible_signature(object->signature))
             return error_set(why, REASON_WRONG_KEY, "signed by another kind of key than %s",
                              pubkey_type_name(anchor->key));
@@ -170,7 +202,7 @@ static bool verify_with_certificate(struct verification *run, const struct objec
     bool usable;
 
     if (!signer_parse(run, object, &signer, &why) || !run_check(run, &why) ||
-        !check_signature(object, cert_key(signer.cert), DIGEST_NONE, &why)) {
+        !check_signature(run, object, cert_key(signer.cert), DIGEST_NONE, &why)) {
         /* The certificate came with the signature: it is not the wrong key, the signature is broken. */
         if (why.reason == REASON_WRONG_KEY)
             (void)error_set(&why, REASON_BAD_SIGNATURE, "its own certificate does not verify the signature");

@@ -47,10 +47,16 @@ struct verification {
     const struct verify_input *input;
     struct claims *claims;
     size_t checks;              /* signature checks done, bounded */
+    uint64_t hashed;            /* bytes hashed for them and for digests, bounded */
+    const struct evidence *intact; /* the blob whose digest was checked last: layers may share one */
+    struct span prehashed;      /* a large message, and its SHA-256: several keys, one hash */
+    struct digest prehash;
 };
 
 /* Counts one signature check; LIMIT when there were too many. */
 bool run_check(struct verification *run, struct error *err) MUST_CHECK;
+/* Counts bytes that are about to be hashed; LIMIT when they are too many. */
+bool run_hash(struct verification *run, size_t bytes, struct error *err) MUST_CHECK;
 
 /* Adds a claim for each key that verifies the object, one for its certificate, or a finding that says why there is
  * none. */

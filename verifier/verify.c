@@ -19,6 +19,19 @@ bool verify_wants(const struct verify_input *input, const struct evidence_set *e
     return true;
 }
 
+/* Evidence is found by digest, so the same evidence is the same digest. */
+static bool blob_intact(struct verification *run, const struct candidate *candidate, struct error *why)
+{
+    if (run->intact == candidate->evidence)
+        return true;
+    if (!run_hash(run, candidate->evidence->body.len, why))
+        return false;
+    if (!digest_matches(&candidate->blob->digest, candidate->evidence->body))
+        return error_set(why, REASON_DIGEST_MISMATCH, "the blob received is not the one of its digest");
+    run->intact = candidate->evidence;
+    return true;
+}
+
 /* The blob, when it is there and is what its descriptor says. */
 static bool blob_bytes(struct verification *run, const struct candidate *candidate, struct span *ret, bool *ret_usable,
                        struct error *err)
@@ -35,9 +48,9 @@ static bool blob_bytes(struct verification *run, const struct candidate *candida
             "%s", item->error ? item->error : "the registry gave no usable answer");
     else if (item->status == EVIDENCE_ABSENT)
         (void)error_set(&why, REASON_FETCH_FAILED, "the registry does not have the blob that the manifest names");
-    else if (item->body.len != candidate->blob->size || !digest_matches(&candidate->blob->digest, item->body))
-        (void)error_set(&why, REASON_DIGEST_MISMATCH, "the blob received is not the one of its digest and size");
-    else {
+    else if (item->body.len != candidate->blob->size)
+        (void)error_set(&why, REASON_DIGEST_MISMATCH, "the blob received is not of its descriptor's size");
+    else if (blob_intact(run, candidate, &why)) {
         *ret = item->body;
         *ret_usable = true;
         return true;

@@ -22,6 +22,8 @@
 #define HEX "3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"
 #define REPO "team/app"
 
+enum { LARGE_PAYLOAD = 200 * 1024 };
+
 static struct privkey *key;
 
 /* A CycloneDX-like statement of about this many bytes. */
@@ -142,6 +144,43 @@ START_TEST(a_large_sbom_is_verified)
 }
 END_TEST
 
+/* A thousand layers that name one large payload, and several keys: bounded work, then a finding that says so. */
+START_TEST(one_large_payload_many_times)
+{
+    struct test_layer *layers = mem_new(1000, sizeof(*layers));
+    struct verify_key anchors[4];
+    struct buf payload = BUF_INIT(LARGE_PAYLOAD), signature;
+    struct error err = ERROR_INIT;
+    struct run run;
+    struct pubkey *slow = test_key("secp521r1.pub");
+
+    memset(buf_reserve(&payload, LARGE_PAYLOAD), ' ', LARGE_PAYLOAD);
+    test_sign(key, span_str("something else"), &signature);
+    for (size_t i = 0; i < 1000; i++)
+        layers[i] = (struct test_layer){.payload = buf_as_span(&payload), .signature = buf_as_span(&signature)};
+    run_start(&run);
+    run.place.signatures = true;
+    run.place.attestations = false;
+    for (size_t i = 0; i < 4; i++)
+        anchors[i] = (struct verify_key){_i == 0 ? run.anchor.key : slow, DIGEST_NONE};
+    run.input.keys = anchors;
+    run.input.key_count = 4;
+    test_put_layers(&run.registry, REPO, "sha256-" HEX ".sig", layers, 1000);
+    (void)test_registry_run(&run.registry, &run.input, &run.set);
+    ck_assert_msg(verify_claims(&run.input, &run.set, &run.claims, &err), "%s", err.text);
+    ck_assert_uint_eq(run.claims.count, 0);
+    ck_assert_uint_eq(run.claims.finding_count, 1000);
+    ck_assert_int_eq(run.claims.findings[0].reason, REASON_WRONG_KEY);
+    /* P-256 keys share one hash of one blob; P-521 tries two hashes each time. */
+    ck_assert_int_eq(run.claims.findings[999].reason, _i == 0 ? REASON_WRONG_KEY : REASON_LIMIT);
+    run_done(&run);
+    buf_free(&payload);
+    buf_free(&signature);
+    pubkey_free(slow);
+    mem_free(layers);
+}
+END_TEST
+
 /* Their sizes say that they cannot be: not one byte of them is asked for. */
 START_TEST(floods_are_not_fetched)
 {
@@ -183,6 +222,7 @@ int main(void)
         return EXIT_FAILURE;
     tcase_set_timeout(cases, 120);
     tcase_add_loop_test(cases, a_large_sbom_is_verified, 0, 2);
+    tcase_add_loop_test(cases, one_large_payload_many_times, 0, 2);
     tcase_add_test(cases, floods_are_not_fetched);
     suite_add_tcase(suite, cases);
     result = run_suite(suite);
