@@ -16,7 +16,7 @@ PG_BUILD_PACKAGES=(
     libsystemd-dev libmicrohttpd-dev libprotobuf-c-dev protobuf-c-compiler check
 )
 # shellcheck disable=SC2034
-PG_TEST_PACKAGES=(clang openssl curl ca-certificates python3-cryptography)
+PG_TEST_PACKAGES=(clang libclang-rt-dev openssl curl ca-certificates python3-cryptography procps iproute2)
 
 missing_packages()
 {
