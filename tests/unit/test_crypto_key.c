@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "crypto/der.h"
 #include "crypto/init.h"
 #include "crypto/pem.h"
 #include "tests/unit/harness.h"
@@ -230,6 +231,65 @@ START_TEST(damaged_spki)
 }
 END_TEST
 
+/* An RSA SPKI with these numbers. */
+static struct buf rsa_spki(struct span modulus, struct span exponent)
+{
+    static const uint8_t algorithm[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00};
+    struct buf numbers CLEANUP(buf_free) = BUF_INIT(4096);
+    struct buf bits CLEANUP(buf_free) = BUF_INIT(4096);
+    struct buf parts CLEANUP(buf_free) = BUF_INIT(4096);
+    struct buf spki = BUF_INIT(4096);
+
+    der_put_unsigned(&numbers, modulus);
+    der_put_unsigned(&numbers, exponent);
+    buf_byte(&bits, 0);
+    der_put(&bits, DER_SEQUENCE, buf_as_span(&numbers));
+    der_put(&parts, DER_SEQUENCE, span_of(algorithm, sizeof(algorithm)));
+    der_put(&parts, DER_BIT_STRING, buf_as_span(&bits));
+    der_put(&spki, DER_SEQUENCE, buf_as_span(&parts));
+    ck_assert(buf_ok(&spki));
+    return spki;
+}
+
+static const struct {
+    size_t modulus_bytes;
+    uint8_t first, last; /* of the modulus; the bytes between are ff */
+    const char *exponent;
+    size_t exponent_len;
+    enum reason reason;
+} rsa_cases[] = {
+    {256, 0x80, 1, "\x01\x00\x01", 3, REASON_OK},
+    {256, 0x80, 1, "\x03", 1, REASON_OK},
+    {256, 0x80, 1, "\x7f\xff\xff\xff", 4, REASON_OK},
+    {256, 0x80, 1, "\x01", 1, REASON_UNSUPPORTED},
+    {256, 0x80, 1, "\x00", 1, REASON_UNSUPPORTED},
+    {256, 0x80, 1, "\x02", 1, REASON_UNSUPPORTED},
+    {256, 0x80, 1, "\x01\x00\x00", 3, REASON_UNSUPPORTED},
+    {256, 0x80, 1, "\x80\x00\x00\x01", 4, REASON_UNSUPPORTED},
+    {256, 0x7f, 1, "\x01\x00\x01", 3, REASON_UNSUPPORTED}, /* 2047 bits */
+    {256, 0x80, 2, "\x01\x00\x01", 3, REASON_MALFORMED},
+    {1024, 0xff, 1, "\x01\x00\x01", 3, REASON_OK},
+    {1025, 0x01, 1, "\x01\x00\x01", 3, REASON_UNSUPPORTED}, /* 8193 bits */
+};
+
+START_TEST(rsa_numbers)
+{
+    uint8_t modulus[1025];
+    struct buf spki CLEANUP(buf_free) = BUF_INIT(0);
+    struct pubkey *key CLEANUP(pubkey_freep) = NULL;
+    struct error err = ERROR_INIT;
+    bool done;
+
+    memset(modulus, 0xff, sizeof(modulus));
+    modulus[0] = rsa_cases[_i].first;
+    modulus[rsa_cases[_i].modulus_bytes - 1] = rsa_cases[_i].last;
+    spki = rsa_spki(span_of(modulus, rsa_cases[_i].modulus_bytes),
+                    span_of(rsa_cases[_i].exponent, rsa_cases[_i].exponent_len));
+    done = pubkey_parse_der(buf_as_span(&spki), &key, &err);
+    ck_assert_msg((done ? REASON_OK : err.reason) == rsa_cases[_i].reason, "case %d: %s", _i, err.text);
+}
+END_TEST
+
 static enum reason verify_bytes(const struct pubkey *key, struct span message, struct span sig)
 {
     struct error err = ERROR_INIT;
@@ -441,6 +501,7 @@ int main(void)
     tcase_add_loop_test(cases, refuses_other_keys, 0, ARRAY_LEN(refused_keys));
     tcase_add_test(cases, names_and_hints);
     tcase_add_loop_test(cases, damaged_spki, 0, 5);
+    tcase_add_loop_test(cases, rsa_numbers, 0, ARRAY_LEN(rsa_cases));
     tcase_add_test(cases, ecdsa_encodings);
     tcase_add_test(cases, junk_is_not_raw);
     tcase_add_loop_test(cases, damaged_signatures, 0, 5);
