@@ -256,7 +256,8 @@ bool file_read(const char *path, size_t max, enum file_trust trust, struct buf *
     if (st.st_size > 0 && (uintmax_t)st.st_size > max)
         return fail_size(err, path, max);
     /* Room at once for what the file says to hold; the content decides all the same. */
-    (void)buf_reserve(&content, st.st_size > 0 ? (size_t)st.st_size : 0);
+    if (!buf_reserve(&content, st.st_size > 0 ? (size_t)st.st_size : 0))
+        return error_oom(err);
     buf_clear(&content);
     if (!read_all(fd, path, max, &content, err))
         return false;
