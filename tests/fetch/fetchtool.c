@@ -4,8 +4,8 @@
  * line of JSON and the counters at the end. Test code: it forks, prints and exits as it likes.
  *
  *   {"deadline_ms":3000, "ca_dir":..., "ca_file":..., "proxies":{"http","https","no_proxy"}, "rounds":2,
- *    "registries":[{"host","repository","endpoints":[{"url" | "default":true,"insecure":bool, "flags":[..], "repository",
- *                   "ns","connect_ms","ca":"PEM file","cert","key","headers":[..],"username","password","identity_token",
+ *    "registries":[{"host","repository","endpoints":[{"url" | "default":true,"insecure":bool, "flags":[..],
+ * "repository", "ns","connect_ms","ca":"PEM file","cert","key","headers":[..],"username","password","identity_token",
  *                   "registry_token"}]}],
  *    "wants":[{"kind":"manifest|referrers|page|blob","host","repository","target","max"}]}
  */
@@ -255,7 +255,8 @@ int main(void)
         die("socketpair");
     parser_pid = child(serve_parser, parser[0], -1, parser[1]);
     close(parser[0]);
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fetcher)) /* after the parser's start: it must not hold an end */
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+                   fetcher)) /* after the parser's start: it must not hold an end */
         die("socketpair");
     fetcher_pid = child(serve_fetcher, fetcher[0], parser[1], fetcher[1]);
     close(fetcher[0]);
@@ -272,7 +273,8 @@ int main(void)
     if (wait4(fetcher_pid, &status, 0, &usage) < 0 || status != 0)
         die("fetcher's end");
     printf("{\"fetcher_rss_kib\":%ld,\"fetcher_cpu_us\":%ld}\n", usage.ru_maxrss,
-           usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec);
+           usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_sec * 1000000 +
+               usage.ru_stime.tv_usec);
     if (waitpid(parser_pid, &status, 0) < 0 || status != 0)
         die("parser's end");
     fetch_job_done(&job);

@@ -306,7 +306,8 @@ START_TEST(answers_are_kept_as_long_as_said)
     struct fetch_credentials got CLEANUP(fetch_credentials_done) = {0};
     char name[] = "p", user[] = "u", image[32];
     struct provider provider = {.name = name};
-    struct provider_answer answer = {.found = true, .credentials = {.username = user}, .cache = PROVIDER_CACHE_REGISTRY, .cache_s = 10};
+    struct provider_answer answer = {
+        .found = true, .credentials = {.username = user}, .cache = PROVIDER_CACHE_REGISTRY, .cache_s = 10};
     struct error err = ERROR_INIT;
     bool hit = true, found = false;
 

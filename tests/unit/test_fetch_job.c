@@ -134,14 +134,34 @@ static const struct address_case {
     const char *text;
     enum address_kind kind;
 } addresses[] = {
-    {"10.0.0.1", ADDRESS_PLAIN}, {"8.8.8.8", ADDRESS_PLAIN}, {"2001:db8::1", ADDRESS_PLAIN}, {"fd00:ec2::253", ADDRESS_PLAIN},
-    {"127.0.0.1", ADDRESS_LOOPBACK}, {"127.9.9.9", ADDRESS_LOOPBACK}, {"::1", ADDRESS_LOOPBACK},
-    {"::ffff:127.0.0.1", ADDRESS_LOOPBACK}, {"169.254.169.254", ADDRESS_FORBIDDEN}, {"169.254.0.1", ADDRESS_FORBIDDEN},
-    {"::ffff:169.254.169.254", ADDRESS_FORBIDDEN}, {"64:ff9b::a9fe:a9fe", ADDRESS_FORBIDDEN}, {"::169.254.169.254", ADDRESS_FORBIDDEN},
-    {"fe80::1", ADDRESS_FORBIDDEN}, {"febf::1", ADDRESS_FORBIDDEN}, {"fec0::1", ADDRESS_PLAIN}, {"ff02::1", ADDRESS_FORBIDDEN},
-    {"fd00:ec2::254", ADDRESS_FORBIDDEN}, {"fd20:ce::254", ADDRESS_FORBIDDEN}, {"100.100.100.200", ADDRESS_FORBIDDEN}, {"100.100.100.201", ADDRESS_PLAIN},
-    {"168.63.129.16", ADDRESS_FORBIDDEN}, {"192.0.0.192", ADDRESS_FORBIDDEN}, {"0.0.0.0", ADDRESS_FORBIDDEN}, {"::", ADDRESS_FORBIDDEN},
-    {"224.0.0.1", ADDRESS_FORBIDDEN}, {"255.255.255.255", ADDRESS_FORBIDDEN}, {"example.com", ADDRESS_PLAIN},
+    {"10.0.0.1", ADDRESS_PLAIN},
+    {"8.8.8.8", ADDRESS_PLAIN},
+    {"2001:db8::1", ADDRESS_PLAIN},
+    {"fd00:ec2::253", ADDRESS_PLAIN},
+    {"127.0.0.1", ADDRESS_LOOPBACK},
+    {"127.9.9.9", ADDRESS_LOOPBACK},
+    {"::1", ADDRESS_LOOPBACK},
+    {"::ffff:127.0.0.1", ADDRESS_LOOPBACK},
+    {"169.254.169.254", ADDRESS_FORBIDDEN},
+    {"169.254.0.1", ADDRESS_FORBIDDEN},
+    {"::ffff:169.254.169.254", ADDRESS_FORBIDDEN},
+    {"64:ff9b::a9fe:a9fe", ADDRESS_FORBIDDEN},
+    {"::169.254.169.254", ADDRESS_FORBIDDEN},
+    {"fe80::1", ADDRESS_FORBIDDEN},
+    {"febf::1", ADDRESS_FORBIDDEN},
+    {"fec0::1", ADDRESS_PLAIN},
+    {"ff02::1", ADDRESS_FORBIDDEN},
+    {"fd00:ec2::254", ADDRESS_FORBIDDEN},
+    {"fd20:ce::254", ADDRESS_FORBIDDEN},
+    {"100.100.100.200", ADDRESS_FORBIDDEN},
+    {"100.100.100.201", ADDRESS_PLAIN},
+    {"168.63.129.16", ADDRESS_FORBIDDEN},
+    {"192.0.0.192", ADDRESS_FORBIDDEN},
+    {"0.0.0.0", ADDRESS_FORBIDDEN},
+    {"::", ADDRESS_FORBIDDEN},
+    {"224.0.0.1", ADDRESS_FORBIDDEN},
+    {"255.255.255.255", ADDRESS_FORBIDDEN},
+    {"example.com", ADDRESS_PLAIN},
 };
 
 START_TEST(addresses_are_sorted)
@@ -168,9 +188,11 @@ static const struct url_case {
 } urls[] = {
     {"https://h/v2", NULL, NULL, NULL, WANT_MANIFEST, "a/b", "latest", "https://h/v2/a/b/manifests/latest"},
     {"https://h/v2", NULL, NULL, NULL, WANT_BLOB, "a", "sha256:00", "https://h/v2/a/blobs/sha256:00"},
-    {"https://h/v2", "m/a", "docker.io", NULL, WANT_REFERRERS, "a", "sha256:00", "https://h/v2/m/a/referrers/sha256:00?ns=docker.io"},
+    {"https://h/v2", "m/a", "docker.io", NULL, WANT_REFERRERS, "a", "sha256:00",
+     "https://h/v2/m/a/referrers/sha256:00?ns=docker.io"},
     {"http://h:5000/v2", NULL, NULL, "https", WANT_MANIFEST, "a", "t", "https://h:5000/v2/a/manifests/t"},
-    {"https://h:5000/x/v2", NULL, "r.io:80", NULL, WANT_PAGE, "a", "/v2/a/referrers/x?n=2", "https://h:5000/v2/a/referrers/x?n=2&ns=r.io%3A80"},
+    {"https://h:5000/x/v2", NULL, "r.io:80", NULL, WANT_PAGE, "a", "/v2/a/referrers/x?n=2",
+     "https://h:5000/v2/a/referrers/x?n=2&ns=r.io%3A80"},
     {"https://h/v2", NULL, NULL, NULL, WANT_MANIFEST, "../a", "t", NULL},
     {"https://h/v2", NULL, NULL, NULL, WANT_MANIFEST, "a/../b", "t", NULL},
     {"https://h/v2", NULL, NULL, NULL, WANT_MANIFEST, "a//b", "t", NULL},
@@ -191,7 +213,8 @@ START_TEST(urls_are_made)
     const struct url_case *one = &urls[_i];
     struct fetch_endpoint endpoint = {.url = mem_strdup(one->base), .repository = mem_strdup(one->endpoint_repository),
                                       .ns = mem_strdup(one->ns)};
-    struct want want = {.kind = one->kind, .repository = mem_strdup(one->repository), .target = mem_strdup(one->target)};
+    struct want want = {
+        .kind = one->kind, .repository = mem_strdup(one->repository), .target = mem_strdup(one->target)};
     struct error err = ERROR_INIT;
     char *url = url_of_want(&endpoint, one->scheme, &want, &err);
 
@@ -239,7 +262,8 @@ START_TEST(steps_are_checked)
     struct error err = ERROR_INIT;
     bool same = false;
 
-    ck_assert_msg(url_check_step(one->from, one->to, one->loopback, "x", &same, &err) == one->ok, "%s %s", one->to, err.text);
+    ck_assert_msg(url_check_step(one->from, one->to, one->loopback, "x", &same, &err) == one->ok, "%s %s", one->to,
+                  err.text);
     ck_assert(same == one->same);
     if (!one->ok)
         ck_assert_int_eq(err.reason, REASON_FETCH_FAILED);

@@ -227,9 +227,12 @@ static bool set_network(CURL *easy, const struct exchange_request *request, stru
     long connect = request->connect_ms > 0 && request->connect_ms < left ? (long)request->connect_ms : left;
 
     return SET(CURLOPT_PROTOCOLS_STR, "http,https") && SET(CURLOPT_NOSIGNAL, 1L) && SET(CURLOPT_QUICK_EXIT, 1L) &&
-           SET(CURLOPT_TIMEOUT_MS, left > 0 ? left : 1L) && SET(CURLOPT_CONNECTTIMEOUT_MS, connect > 0 ? connect : 1L) &&
-           SET(CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES) && SET(CURLOPT_LOW_SPEED_TIME, (long)LOW_SPEED_SECONDS) &&
-           SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)request->max_bytes) && SET(CURLOPT_FOLLOWLOCATION, 0L) && SET(CURLOPT_PROXY, proxy ? proxy : "") &&
+           SET(CURLOPT_TIMEOUT_MS, left > 0 ? left : 1L) &&
+           SET(CURLOPT_CONNECTTIMEOUT_MS, connect > 0 ? connect : 1L) &&
+           SET(CURLOPT_LOW_SPEED_LIMIT, (long)LOW_SPEED_BYTES) &&
+           SET(CURLOPT_LOW_SPEED_TIME, (long)LOW_SPEED_SECONDS) &&
+           SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)request->max_bytes) && SET(CURLOPT_FOLLOWLOCATION, 0L) &&
+           SET(CURLOPT_PROXY, proxy ? proxy : "") &&
            SET(CURLOPT_NOPROXY, request->job->proxies.no_proxy ? request->job->proxies.no_proxy : "") &&
            SET(CURLOPT_HTTP_VERSION, tls ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1) &&
            SET(CURLOPT_PIPEWAIT, 1L) && SET(CURLOPT_OPENSOCKETFUNCTION, on_socket) &&
@@ -258,7 +261,8 @@ bool exchange_start(CURLM *multi, const struct exchange_request *request, struct
     exchange->loopback_allowed = request->loopback_allowed;
     exchange->max_bytes = request->max_bytes;
     exchange->budget = request->budget;
-    exchange->body = (struct buf)BUF_INIT(request->max_bytes > ERROR_BODY_BYTES ? request->max_bytes : ERROR_BODY_BYTES);
+    exchange->body =
+        (struct buf)BUF_INIT(request->max_bytes > ERROR_BODY_BYTES ? request->max_bytes : ERROR_BODY_BYTES);
     exchange->challenge = (struct buf)BUF_INIT(LIMIT_CHALLENGE_BYTES);
     if (!set_headers(request, exchange) || !set_request(easy, request, exchange) ||
         !set_network(easy, request, exchange) || !set_tls(easy, request) ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The contract between the engine and the fetcher: jobs go in, evidence comes out, over one stream socket, as messages of
- * base/wire.h. The engine links job.c only; libcurl is on the fetcher's side alone.
+ * The contract between the engine and the fetcher: jobs go in, evidence comes out, over one stream socket, as messages
+ * of base/wire.h. The engine links job.c only; libcurl is on the fetcher's side alone.
  *
  * A job is one round of one decision: where each registry is reached (endpoints in order, with what each may be sent)
  * and what is wanted of it. Several jobs may be in flight; tokens, connections and resolved names outlive them.
@@ -85,7 +85,8 @@ struct fetch_job {
 };
 
 void fetch_credentials_done(struct fetch_credentials *credentials); /* overwrites */
-bool fetch_credentials_copy(const struct fetch_credentials *from, struct fetch_credentials *ret, struct error *err) MUST_CHECK;
+bool fetch_credentials_copy(const struct fetch_credentials *from, struct fetch_credentials *ret,
+                            struct error *err) MUST_CHECK;
 void fetch_endpoint_done(struct fetch_endpoint *endpoint);
 void fetch_job_done(struct fetch_job *job); /* overwrites what is secret; also for CLEANUP */
 
@@ -95,7 +96,8 @@ struct fetch_registry *fetch_job_registry(struct fetch_job *job, const char *hos
 bool fetch_registry_add(struct fetch_registry *registry, struct fetch_endpoint *endpoint, struct error *err) MUST_CHECK;
 /*
  * The registry's own endpoint: https://HOST/v2; registry-1.docker.io for index.docker.io; plain HTTP (or HTTPS with any
- * certificate) for a loopback host with a port (containerd.md section 7); with `insecure` any certificate or plain HTTP.
+ * certificate) for a loopback host with a port (containerd.md section 7); with `insecure` any certificate or plain
+ * HTTP.
  */
 bool fetch_endpoint_default(const char *host, bool insecure, const struct fetch_credentials *credentials,
                             struct fetch_endpoint *ret, struct error *err) MUST_CHECK;

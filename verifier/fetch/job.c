@@ -293,7 +293,8 @@ static bool header_read(struct fetch_endpoint *endpoint, struct span value, stru
     if (span_find_byte(value, '\n') != SIZE_MAX || span_find_byte(value, '\r') != SIZE_MAX ||
         span_find_byte(value, ':') == SIZE_MAX)
         return malformed(err, "a header that is none");
-    if (!mem_grow(&endpoint->headers, &capacity, endpoint->header_count, sizeof(*endpoint->headers), LIMIT_FETCH_HEADERS))
+    if (!mem_grow(&endpoint->headers, &capacity, endpoint->header_count, sizeof(*endpoint->headers),
+                  LIMIT_FETCH_HEADERS))
         return malformed(err, "too many headers");
     endpoint->headers[endpoint->header_count] = wire_str(value);
     if (!endpoint->headers[endpoint->header_count])
@@ -437,7 +438,8 @@ void fetch_end_write(struct buf *buf, uint32_t job, const struct fetch_counters 
     wire_end(buf, start);
 }
 
-static bool answer_field_read(struct fetch_answer *answer, uint16_t tag, struct span value, bool copy, struct error *err)
+static bool answer_field_read(struct fetch_answer *answer, uint16_t tag, struct span value, bool copy,
+                              struct error *err)
 {
     switch (tag) {
     case TAG_ID:

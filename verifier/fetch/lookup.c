@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One want on its way: endpoint after endpoint, and at each of them requests, redirects, logins and the few retries that
- * make sense, until there is an answer.
+ * One want on its way: endpoint after endpoint, and at each of them requests, redirects, logins and the few retries
+ * that make sense, until there is an answer.
  */
 #include <string.h>
 
@@ -227,7 +227,8 @@ void lookup_start(struct lookup *lookup)
         if (lookup->registry && lookup->want->kind == WANT_REFERRERS)
             evidence = (struct evidence){.id = lookup->want->id, .status = EVIDENCE_ABSENT, .reason = REASON_OK};
         else
-            outcome_error(lookup, REASON_FETCH_FAILED, "have no endpoint to ask", "check the mirrors configured for it", &evidence);
+            outcome_error(lookup, REASON_FETCH_FAILED, "have no endpoint to ask", "check the mirrors configured for it",
+                          &evidence);
         finish(lookup, &evidence);
         return;
     }
@@ -270,7 +271,8 @@ void lookup_token_failed(struct lookup *lookup, const struct error *why)
     }
     login_forget(lookup);
     fail(lookup, why,
-         why->reason == REASON_UNAUTHORIZED ? "check the credentials for this registry" : "try again, or check the token service");
+         why->reason == REASON_UNAUTHORIZED ? "check the credentials for this registry"
+                                            : "try again, or check the token service");
 }
 
 void lookup_expire(struct lookup *lookup)
@@ -331,8 +333,8 @@ static void learn_scheme(struct lookup *lookup)
 
 static bool is_broken_connection(CURLcode code)
 {
-    return code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_PARTIAL_FILE ||
-           code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM;
+    return code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
+           code == CURLE_PARTIAL_FILE || code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM;
 }
 
 /* How long to wait before asking the same again; -1 = do not. */
@@ -348,7 +350,9 @@ static int64_t retry_delay(const struct lookup *lookup)
     if (exchange->result != CURLE_OK)
         delay = is_broken_connection(exchange->result) ? 0 : -1;
     else if (status == 429 || status == 503)
-        delay = exchange->retry_after > 0 ? exchange->retry_after * 1000 : status == 429 ? TOO_MANY_DELAY_MS : RETRY_DELAY_MS;
+        delay = exchange->retry_after > 0 ? exchange->retry_after * 1000
+                : status == 429           ? TOO_MANY_DELAY_MS
+                                          : RETRY_DELAY_MS;
     else if (status == 500 || status == 502 || status == 504)
         delay = RETRY_DELAY_MS;
     else

@@ -31,7 +31,8 @@ static const struct provider_kept *find_key(const struct provider_cache_store *s
 }
 
 bool provider_cache_find(const struct provider_cache_store *store, const struct provider *provider, const char *image,
-                         int64_t now_ms, bool *ret_hit, bool *ret_found, struct fetch_credentials *ret, struct error *err)
+                         int64_t now_ms, bool *ret_hit, bool *ret_found, struct fetch_credentials *ret,
+                         struct error *err)
 {
     /* the kubelet's order: the narrowest key first */
     static const enum provider_cache kinds[] = {PROVIDER_CACHE_IMAGE, PROVIDER_CACHE_REGISTRY, PROVIDER_CACHE_GLOBAL};

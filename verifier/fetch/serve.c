@@ -165,8 +165,8 @@ static bool bytes_wanted(const struct fetcher *fetcher, size_t *ret, struct erro
         *ret = WIRE_HEADER_BYTES - fetcher->incoming.len;
         return true;
     }
-    if (!wire_parse_header(span_cut(buf_as_span(&fetcher->incoming), 0, WIRE_HEADER_BYTES), LIMIT_FETCH_JOB_BYTES, &type,
-                           &len, err))
+    if (!wire_parse_header(span_cut(buf_as_span(&fetcher->incoming), 0, WIRE_HEADER_BYTES), LIMIT_FETCH_JOB_BYTES,
+                           &type, &len, err))
         return false;
     *ret = WIRE_HEADER_BYTES + len - fetcher->incoming.len;
     return true;
