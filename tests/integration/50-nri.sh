@@ -45,7 +45,8 @@ mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null || true
 # ---- containerd with NRI and our plugin started by it ----------------------------------------------------------------------
 C=$PG_WORK/nri-containerd
 PLUGINS=$C/plugins
-mkdir -p "$C" "$PLUGINS"
+CONTAINERD_BIN_DIR=$C/verifiers
+mkdir -p "$C" "$PLUGINS" "$CONTAINERD_BIN_DIR"
 # What containers had mounted, once containerd is gone.
 on_exit "cut -d' ' -f2 /proc/self/mounts | grep '^$C/' | sort -r | xargs -r umount -l"
 printf '#!/bin/sh\nexec %s --root %s\n' "$PG_LIBEXEC/pullguard-nri" "$PG_NODE" >"$PLUGINS/10-pullguard"
@@ -55,7 +56,7 @@ containerd_config()
 {
     cat >"$C/config.toml" <<EOF
 version = 3
-root = '$C/root'
+root = '$PG_NODE/var/lib/containerd'
 state = '$C/state'
 [grpc]
   address = '$CONTAINERD_SOCK'
@@ -68,6 +69,12 @@ state = '$C/state'
   socket_path = '$C/nri.sock'
   disable_connections = true
   plugin_request_timeout = '2s'
+[plugins.'io.containerd.image-verifier.v1.bindir']
+  bin_dir = '$CONTAINERD_BIN_DIR'
+[[plugins.'io.containerd.transfer.v1.local'.unpack_config]]
+  platform = 'linux/$(dpkg --print-architecture)'
+  snapshotter = 'native'
+  differ = 'walking'
 [plugins.'io.containerd.cri.v1.images']
   snapshotter = 'native'
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
@@ -95,16 +102,26 @@ cri()
 }
 import_image()
 {
-    python3 "$PG_LIB/oci_tar.py" "$PG_WORK/image.tar" "$1" "$PG_WORK/app" >/dev/null
+    python3 "$PG_LIB/oci_tar.py" "$PG_WORK/image.tar" "$1" "$PG_WORK/app" "${2:-$1}" >/dev/null
     ctr -n k8s.io images import --local --snapshotter native "$PG_WORK/image.tar" >"$PG_WORK/import.out" 2>&1 ||
         { cat "$PG_WORK/import.out"; die "ctr image import"; }
 }
 start engine python3 "$PG_LIB/stub_engine.py" "$PG_NODE/run/pullguard/engine.sock"
+ENGINE=$PG_PID
 containerd_config
 containerd_up
 for image in good/pause:1 good/app:1 bad/app:1; do import_image "registry.example.com/$image"; done
 expect "containerd registers the plugin" wait_for 10 grep -q 'registered as .*10-pullguard' "$PG_WORK/nri-containerd.log"
 POD=$(cri pod one) || { cat "$PG_WORK/pull.out"; tail -n 5 "$PG_WORK/nri-containerd.log"; die "no pod"; }
+
+# push_program REF: the image whose one file is a program that waits; prints the digest.
+push_program()
+{
+    python3 "$PG_LIB/oci_tar.py" "$PG_WORK/push.tar" "$1" "$PG_WORK/app" >"$PG_WORK/push.digest"
+    ctr -n push images import --local --no-unpack "$PG_WORK/push.tar" >"$PG_WORK/import.out" 2>&1 &&
+        ctr -n push images push --local --plain-http "$1" >"$PG_WORK/import.out" 2>&1 || { cat "$PG_WORK/import.out" >&2; return 1; }
+    cat "$PG_WORK/push.digest"
+}
 
 # starts NAME IMAGE: created and running.
 starts()
@@ -126,10 +143,48 @@ else
     fail "the engine is told name and runtime, and not to use the network" "$PG_WORK/engine.log"
 fi
 
+# ---- the real engine: what the pull gate verified starts, what came by import does not -----------------------------------------
+stop "$ENGINE"
+rm -f "$PG_NODE/run/pullguard/engine.sock"
+registry_start registry
+R=$REGISTRY_ADDR
+cosign_init
+make_key good
+write_policy node "$R/**" good
+cat >"$PG_NODE/etc/pullguard/policy.d/pause.yaml" <<EOF
+apiVersion: policy.sigstore.dev/v1beta1
+kind: ClusterImagePolicy
+metadata: {name: pause}
+spec:
+  images: [{glob: "registry.example.com/good/pause:1"}]
+  authorities: [{static: {action: pass}}]
+EOF
+pg_settings "no-match: deny"
+pg_verifier
+# The cache keeps nothing that was decided under files changed within the last seconds.
+settled=$(($(date +%s) + 4))
+digest=$(push_program "$R/signed:v1")
+sign bundle good "$R/signed@$digest"
+push_program "$R/unsigned:v1" >/dev/null
+while [ "$(date +%s)" -lt "$settled" ]; do sleep 0.2; done
+ctr_k8s_pull() { ctr -n k8s.io images pull --plain-http --snapshotter native "$1" >"$PG_WORK/pull.out" 2>&1; }
+expect "the pull gate verifies and pulls" ctr_k8s_pull "$R/signed:v1"
+if starts signed "$R/signed:v1"; then pass "what the pull gate verified starts"; else fail "what the pull gate verified starts" "$PG_WORK/pull.out"; fi
+import_image "$R/posing:v1"
+refused_by_engine()
+{
+    if starts "$2" "$3"; then fail "$1: was started"
+    elif grep -q 'pullguard: .*not verified on this node' "$PG_WORK/pull.out"; then pass "$1: $(grep -o 'pullguard: .*' "$PG_WORK/pull.out" | cut -c1-120)"
+    else fail "$1" "$PG_WORK/pull.out"; fi
+}
+refused_by_engine "what came by import does not" posing "$R/posing:v1"
+import_image "$R/signed:v1" imposter # another image under the verified name
+refused_by_engine "nor another image under the name of a verified one" imposter "$R/signed:v1"
+
 # ---- the limit that README states: a plugin that is gone is not asked ---------------------------------------------------------
 pkill -KILL -x pullguard-nri
 wait_for 10 grep -qi 'connection to plugin .*10-pullguard.* closed' "$PG_WORK/nri-containerd.log" || true
-if starts evil2 registry.example.com/bad/app:1; then
+if starts posing2 "$R/posing:v1"; then
     pass "plugin killed: containerd starts what it likes (README: set the required plugin, containerd 2.2 and up)"
 else
     fail "plugin killed: README says another thing" "$PG_WORK/pull.out"

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""oci_tar.py OUT.tar NAME PROGRAM: an image archive for `ctr image import` whose one file, /app, is PROGRAM; prints the digest."""
+"""oci_tar.py OUT.tar NAME PROGRAM [TEXT]: an image archive for `ctr image import` whose one file, /app, is PROGRAM; prints the digest. TEXT makes
+another image of it."""
 import hashlib
 import io
 import json
@@ -10,7 +11,8 @@ import tarfile
 
 
 def main():
-    out, name, program = sys.argv[1:]
+    out, name, program = sys.argv[1:4]
+    text = sys.argv[4] if len(sys.argv) > 4 else name
     blobs = {}
 
     def blob(data):
@@ -26,7 +28,7 @@ def main():
         tar.addfile(info, io.BytesIO(data))
     layer_blob = blob(layer.getvalue())
     arch = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    config = blob(json.dumps({"architecture": arch, "os": "linux", "config": {"Entrypoint": ["/app"], "Env": ["NAME=" + name]},
+    config = blob(json.dumps({"architecture": arch, "os": "linux", "config": {"Entrypoint": ["/app"], "Env": ["NAME=" + text]},
                               "rootfs": {"type": "layers", "diff_ids": [layer_blob["digest"]]}}).encode())
     manifest = blob(json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
                                 "config": {"mediaType": "application/vnd.oci.image.config.v1+json", **config},
