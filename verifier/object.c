@@ -93,7 +93,8 @@ bool run_check(struct verification *run, struct error *err)
 bool run_hash(struct verification *run, size_t bytes, struct error *err)
 {
     if (bytes > LIMIT_HASHED_BYTES - run->hashed)
-        return error_set(err, REASON_LIMIT, "not checked: more than %d bytes to hash for one image", LIMIT_HASHED_BYTES);
+        return error_set(err, REASON_LIMIT, "not checked: more than %d bytes to hash for one image",
+                         LIMIT_HASHED_BYTES);
     run->hashed += bytes;
     return true;
 }
@@ -103,7 +104,8 @@ enum { PREHASH_BYTES = 64 * 1024 };
 
 static bool signs_sha256(const struct pubkey *key, enum digest_alg hash)
 {
-    return (pubkey_type(key) == KEY_EC_P256 || pubkey_type(key) == KEY_RSA) && (hash == DIGEST_NONE || hash == DIGEST_SHA256);
+    return (pubkey_type(key) == KEY_EC_P256 || pubkey_type(key) == KEY_RSA) &&
+           (hash == DIGEST_NONE || hash == DIGEST_SHA256);
 }
 
 static bool prehash(struct verification *run, struct span message, struct error *err)

@@ -29,8 +29,8 @@ static bool known(const struct referrers *referrers, const struct descriptor *it
 }
 
 /*
- * The descriptor's artifactType is a hint that registries and clients get wrong (trap 2), so nothing is left out because of
- * it; but those that may be ours come first, so that foreign artifacts cannot use up the limit.
+ * The descriptor's artifactType is a hint that registries and clients get wrong (trap 2), so nothing is left out
+ * because of it; but those that may be ours come first, so that foreign artifacts cannot use up the limit.
  */
 static bool looks_like_ours(const struct descriptor *item)
 {
@@ -172,7 +172,8 @@ static bool read_fallback(struct discovery *discovery, const struct verify_place
         !discover_ask(discovery, place, WANT_MANIFEST, tag, LIMIT_MANIFEST_BYTES, &item, err) ||
         !discover_usable(discovery, place, tag, item, &usable, err))
         return false;
-    /* Some registries resolve this tag to the image itself (seen at registry.gitlab.com): its platforms are no referrers. */
+    /* Some registries resolve this tag to the image itself (seen at registry.gitlab.com): its platforms are no
+     * referrers. */
     if (!usable || digest_matches(image, item->body))
         return true;
     if (!read_index(discovery, place, tag, item, &index, err))
@@ -183,8 +184,8 @@ static bool read_fallback(struct discovery *discovery, const struct verify_place
 }
 
 /*
- * cosign annotates the manifest with the predicate type: a hint that saves fetching an SBOM when only signatures are wanted,
- * or the other way round. A lie hides a signature from us, which denies; it cannot make one.
+ * cosign annotates the manifest with the predicate type: a hint that saves fetching an SBOM when only signatures are
+ * wanted, or the other way round. A lie hides a signature from us, which denies; it cannot make one.
  */
 static bool worth_fetching(const struct verify_place *place, const struct manifest *manifest, enum claim_kind *ret_kind)
 {
@@ -224,7 +225,8 @@ static bool sort_referrer(struct discovery *discovery, const struct verify_place
         return discover_candidate(discovery, place, CANDIDATE_BUNDLE, expected, name, 0, &manifest->items[0], err);
     }
     /* The legacy payload stored as an OCI 1.1 artifact (sigstore.md 1.1, last paragraph). */
-    if (manifest->kind == MANIFEST_IMAGE && manifest->count > 0 && span_eq_str(manifest->items[0].media_type, payload_type) &&
+    if (manifest->kind == MANIFEST_IMAGE && manifest->count > 0 &&
+        span_eq_str(manifest->items[0].media_type, payload_type) &&
         span_eq_str(manifest->config.media_type, payload_artifact)) {
         if (!place->signatures)
             return true;

@@ -1,129 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Certificates, logs and timestamps: every sample of cosign 3.1.1 that has them holds, and each proof fails alone when it is
- * changed, swapped or out of its time (sigstore.md section 6).
+ * Certificates, logs and timestamps: every sample of cosign 3.1.1 that has them holds, and each proof fails alone when
+ * it is changed, swapped or out of its time (sigstore.md section 6).
  */
-#include <stdio.h>
-#include <string.h>
-
-#include "base/encode.h"
-#include "base/mem.h"
-#include "crypto/cert.h"
-#include "crypto/init.h"
-#include "crypto/merkle.h"
-#include "crypto/tlog.h"
-#include "tests/lib/test_registry.h"
-#include "tests/lib/test_signer.h"
-#include "tests/unit/harness.h"
-#include "verifier/claims.h"
-#include "verifier/trustroot.h"
-#include "verifier/verify.h"
-
-#define IDENTITY "https://github.com/example/app/.github/workflows/release.yml@refs/heads/main"
-#define ISSUER "https://token.actions.githubusercontent.com"
-#define WINDOW_START "2026-11-23T15:34:25.936Z"
-
-enum { SIGNED_AT = 1795451667, NOW = 1826987667 /* a year later */ };
-
-/* What holds for a claim; the tests compare sets of these. */
-enum facts {
-    CLAIM = 1, CERTIFICATE = 2, SET = 4, PROOF = 8, LOG_TIME = 16, TSA_TIME = 32, CHAIN = 64, SCT = 128, AT_NOW = 256,
-};
-enum { R1 = SET | PROOF | LOG_TIME, R2 = PROOF | TSA_TIME, KEYLESS = CLAIM | CERTIFICATE | CHAIN | SCT };
-
-struct run {
-    struct test_registry registry;
-    struct evidence_set set;
-    struct claims claims;
-    struct pubkey *key;
-    struct trust_root *root;
-    const struct trust_root *roots[2];
-    struct verify_key anchor;
-    struct verify_place place;
-    struct verify_input input;
-};
-
-static struct trust_root *parse_root(struct span bytes)
-{
-    struct trust_root *root = NULL;
-    struct error err = ERROR_INIT;
-
-    ck_assert_msg(trust_root_parse(bytes, &root, &err), "%s", err.text);
-    return root;
-}
-
-static void run_start(struct run *run, const char *repository, bool attestation, const char *root)
-{
-    struct span bytes = test_vector(root ? root : "keys/mock_trusted_root.json");
-
-    memset(run, 0, sizeof(*run));
-    test_registry_load(&run->registry, repository);
-    run->root = parse_root(bytes);
-    mem_free((void *)(uintptr_t)bytes.ptr);
-    run->roots[0] = run->roots[1] = run->root;
-    run->key = test_key("cosign.pub");
-    run->anchor = (struct verify_key){run->key, DIGEST_NONE};
-    run->place = (struct verify_place){TEST_HOST, repository, "", !attestation, attestation};
-    run->input = (struct verify_input){
-        .image = test_registry_image(&run->registry, repository), .places = &run->place, .place_count = 1,
-        .keys = &run->anchor, .key_count = 1, .roots = run->roots, .root_count = 1, .now = NOW,
-    };
-}
-
-static void run_go(struct run *run)
-{
-    struct error err = ERROR_INIT;
-
-    claims_done(&run->claims);
-    evidence_set_done(&run->set);
-    (void)test_registry_run(&run->registry, &run->input, &run->set);
-    ck_assert_msg(verify_claims(&run->input, &run->set, &run->claims, &err), "%s", err.text);
-}
-
-static void run_done(struct run *run)
-{
-    claims_done(&run->claims);
-    evidence_set_done(&run->set);
-    test_registry_done(&run->registry);
-    trust_root_free(run->root);
-    pubkey_free(run->key);
-}
-
-static unsigned int facts_of(const struct claim *claim)
-{
-    unsigned int facts = CLAIM;
-
-    for (size_t i = 0; i < claim->log_count; i++)
-        facts |= (claim->logs[i].set_verified ? SET : 0) | (claim->logs[i].proof_verified ? PROOF : 0);
-    for (size_t i = 0; i < claim->time_count; i++)
-        facts |= claim->times[i].kind == TIME_LOG ? LOG_TIME : TSA_TIME;
-    if (claim->signer == SIGNER_CERTIFICATE) {
-        const struct claim_chain *chain = &claim->certificate->chains[0];
-
-        facts |= CERTIFICATE | (chain->chain_verified ? CHAIN : 0) | (chain->sct_verified ? SCT : 0) |
-                 (chain->now_used ? AT_NOW : 0);
-    }
-    return facts;
-}
-
-static unsigned int facts(const struct run *run)
-{
-    ck_assert_uint_le(run->claims.count, 1);
-    return run->claims.count == 0 ? 0 : facts_of(&run->claims.items[0]);
-}
-
-static const char *say(const struct run *run)
-{
-    static char text[1600];
-    const struct claim *claim = run->claims.count > 0 ? &run->claims.items[0] : NULL;
-    const char *chain = claim && claim->certificate ? claim->certificate->chains[0].problem : NULL;
-
-    (void)snprintf(text, sizeof(text), "facts %x; finding: %s; log: %s; time: %s; chain: %s", facts(run),
-                   run->claims.finding_count > 0 ? run->claims.findings[0].text : "-",
-                   claim && claim->log_problem ? claim->log_problem : "-",
-                   claim && claim->time_problem ? claim->time_problem : "-", chain ? chain : "-");
-    return text;
-}
+#include "tests/unit/keyless_helper.h"
 
 static const struct sample {
     const char *repository;
@@ -226,7 +106,8 @@ START_TEST(without_roots_a_certificate_is_no_signer)
 }
 END_TEST
 
-/* A bundle by a certificate is refused under --key, even with the certificate's very key; a legacy layer is not (2.6, 1.6). */
+/* A bundle by a certificate is refused under --key, even with the certificate's very key; a legacy layer is not
+ * (2.6, 1.6). */
 START_TEST(the_certificates_key_as_an_anchor)
 {
     static const char *const repositories[] = {"demo/kl-bundle-r1", "demo/kl-legacy"};
@@ -257,7 +138,8 @@ static const struct {
 } own[] = {
     {"demo/byo-legacy", "keys/byo-pki/chain.pem", NOW, CLAIM | CERTIFICATE | CHAIN | AT_NOW},
     {"demo/byo-bundle", "keys/byo-pki/chain.pem", NOW, CLAIM | CERTIFICATE | CHAIN | AT_NOW},
-    {"demo/byo-bundle", "keys/byo-pki/int.pem", NOW, CLAIM | CERTIFICATE | CHAIN | AT_NOW}, /* an intermediate may be the anchor */
+    {"demo/byo-bundle", "keys/byo-pki/int.pem", NOW,
+     CLAIM | CERTIFICATE | CHAIN | AT_NOW}, /* an intermediate may be the anchor */
     {"demo/byo-bundle", "keys/byo-pki/root.pem", NOW, CLAIM | CERTIFICATE | AT_NOW}, /* the intermediate is nowhere */
     {"demo/byo-bundle", "keys/byo-pki/chain.pem", 4102444800, CLAIM | CERTIFICATE | AT_NOW}, /* expired */
     {"demo/byo-bundle", "keys/byo-pki/chain.pem", 1700000000, CLAIM | CERTIFICATE | AT_NOW}, /* not yet */
@@ -276,132 +158,6 @@ START_TEST(authorities_of_ones_own)
 }
 END_TEST
 
-/* --- Edits of a sample's bundle --- */
-
-static struct buf copy_of(struct span bytes)
-{
-    struct buf buf = BUF_INIT(1000000);
-
-    buf_span(&buf, bytes);
-    return buf;
-}
-
-/* The bundle blob of a sample. */
-static struct buf bundle_of(const char *repository)
-{
-    struct test_registry registry = {0};
-    struct buf bundle = {0};
-
-    test_registry_load(&registry, repository);
-    for (size_t i = 0; i < registry.count; i++)
-        if (registry.items[i].kind == WANT_BLOB && span_find(registry.items[i].answer.body, "dev.sigstore.bundle") != SIZE_MAX)
-            bundle = copy_of(registry.items[i].answer.body);
-    test_registry_done(&registry);
-    ck_assert_uint_gt(bundle.len, 0);
-    return bundle;
-}
-
-static void splice(struct buf *text, size_t at, size_t len, struct span with)
-{
-    struct buf fresh = BUF_INIT(1000000);
-
-    buf_append(&fresh, text->ptr, at);
-    buf_span(&fresh, with);
-    buf_span(&fresh, span_cut(buf_as_span(text), at + len, SIZE_MAX));
-    buf_free(text);
-    *text = fresh;
-}
-
-/* Where the JSON value behind "name": lies; compact JSON only. */
-static struct span value_of(struct span text, const char *name)
-{
-    char needle[80];
-    size_t start, end, depth = 0;
-    bool quoted = false;
-
-    (void)snprintf(needle, sizeof(needle), "\"%s\":", name);
-    start = span_find(text, needle);
-    ck_assert_msg(start != SIZE_MAX, "%s is not in the bundle", name);
-    start += strlen(needle);
-    for (end = start; end < text.len; end++) {
-        uint8_t c = text.ptr[end];
-
-        if (quoted && c == '\\')
-            end++;
-        else if (c == '"')
-            quoted = !quoted;
-        else if (!quoted && (c == '{' || c == '['))
-            depth++;
-        else if (!quoted && depth == 0 && (c == '}' || c == ']' || c == ','))
-            break;
-        else if (!quoted && (c == '}' || c == ']'))
-            depth--;
-    }
-    return span_cut(text, start, end - start);
-}
-
-static void set_value(struct buf *text, const char *name, struct span value)
-{
-    struct span old = value_of(buf_as_span(text), name);
-
-    splice(text, (size_t)(old.ptr - text->ptr), old.len, value);
-}
-
-/* Changes text inside a base64 value. */
-static void edit_base64(struct buf *text, const char *name, const char *from, const char *to)
-{
-    struct span value = value_of(buf_as_span(text), name);
-    struct buf decoded = BUF_INIT(1000000), encoded = BUF_INIT(1000000);
-    size_t at;
-
-    ck_assert(base64_decode(span_cut(value, 1, value.len - 2), BASE64_JSON, &decoded));
-    at = span_find(buf_as_span(&decoded), from);
-    ck_assert_uint_ne(at, SIZE_MAX);
-    splice(&decoded, at, strlen(from), span_str(to));
-    buf_byte(&encoded, '"');
-    base64_encode(buf_as_span(&decoded), &encoded);
-    buf_byte(&encoded, '"');
-    set_value(text, name, buf_as_span(&encoded));
-    buf_free(&decoded);
-    buf_free(&encoded);
-}
-
-static void flip_base64(struct buf *text, const char *name, size_t at)
-{
-    struct span value = value_of(buf_as_span(text), name);
-    struct buf decoded = BUF_INIT(1000000), encoded = BUF_INIT(1000000);
-
-    ck_assert(base64_decode(span_cut(value, 1, value.len - 2), BASE64_JSON, &decoded));
-    decoded.ptr[at % decoded.len] ^= 1;
-    buf_byte(&encoded, '"');
-    base64_encode(buf_as_span(&decoded), &encoded);
-    buf_byte(&encoded, '"');
-    set_value(text, name, buf_as_span(&encoded));
-    buf_free(&decoded);
-    buf_free(&encoded);
-}
-
-static void replace(struct buf *text, const char *from, const char *to)
-{
-    size_t at = span_find(buf_as_span(text), from);
-
-    ck_assert_msg(at != SIZE_MAX, "\"%s\" is not in the text", from);
-    splice(text, at, strlen(from), span_str(to));
-}
-
-static void serve(struct run *run, struct span bundle)
-{
-    struct buf descriptors = BUF_INIT(10000);
-    char digest[DIGEST_TEXT_BYTES];
-    char tag[DIGEST_TEXT_BYTES];
-
-    digest_format(&run->input.image, digest);
-    (void)snprintf(tag, sizeof(tag), "sha256-%s", digest + 7);
-    test_put_bundle(&run->registry, run->place.repository, bundle, NULL, &descriptors);
-    test_put_index(&run->registry, WANT_MANIFEST, run->place.repository, tag, NULL, buf_cstr(&descriptors));
-    buf_free(&descriptors);
-}
-
 /* --- A log of the test's own, to mix what no real log mixes --- */
 
 struct own_log {
@@ -417,10 +173,12 @@ static void own_log_start(struct own_log *log)
 
     ck_assert(privkey_generate(&log->key, &err));
     ck_assert(tlog_id_of_key(privkey_public(log->key), &id));
-    buf_str(&json, "{\"mediaType\":\"application/vnd.dev.sigstore.trustedroot+json;version=0.1\",\"tlogs\":[{\"baseUrl\":"
-                   "\"https://log.test\",\"hashAlgorithm\":\"SHA2_256\",\"publicKey\":{\"rawBytes\":\"");
+    buf_str(&json,
+            "{\"mediaType\":\"application/vnd.dev.sigstore.trustedroot+json;version=0.1\",\"tlogs\":[{\"baseUrl\":"
+            "\"https://log.test\",\"hashAlgorithm\":\"SHA2_256\",\"publicKey\":{\"rawBytes\":\"");
     base64_encode(pubkey_spki(privkey_public(log->key)), &json);
-    buf_str(&json, "\",\"keyDetails\":\"PKIX_ECDSA_P256_SHA_256\",\"validFor\":{\"start\":\"2020-01-01T00:00:00Z\"}},\"logId\":{\"keyId\":\"");
+    buf_str(&json, "\",\"keyDetails\":\"PKIX_ECDSA_P256_SHA_256\",\"validFor\":{\"start\":\"2020-01-01T00:00:00Z\"}},"
+                   "\"logId\":{\"keyId\":\"");
     base64_encode(span_of(id.bytes, sizeof(id.bytes)), &json);
     buf_str(&json, "\"}}]}");
     log->root = parse_root(buf_as_span(&json));
@@ -444,7 +202,8 @@ static void own_log_entry(const struct own_log *log, struct span leaf, const cha
     *ret = (struct buf)BUF_INIT(100000);
     buf_str(ret, "[{\"logIndex\":\"0\",\"logId\":{\"keyId\":\"");
     base64_encode(span_of(id.bytes, sizeof(id.bytes)), ret);
-    buf_str(ret, "\"},\"kindVersion\":{\"kind\":\"hashedrekord\",\"version\":\"0.0.2\"},\"inclusionProof\":{\"logIndex\":\"0\",\"rootHash\":\"");
+    buf_str(ret, "\"},\"kindVersion\":{\"kind\":\"hashedrekord\",\"version\":\"0.0.2\"},\"inclusionProof\":{"
+                 "\"logIndex\":\"0\",\"rootHash\":\"");
     base64_encode(span_of(root.bytes, sizeof(root.bytes)), ret);
     buf_str(ret, "\",\"treeSize\":\"1\",\"hashes\":[],\"checkpoint\":{\"envelope\":\"");
     for (size_t i = 0; i < text.len; i++)
@@ -510,7 +269,8 @@ static const struct edit {
     {"kl-bundle-r1", TEXT, NULL, "bundle.v0.3+json", "bundle.v0.9+json", 0, 0, REASON_UNSUPPORTED},
     {"kl-bundle-r1", TEXT, NULL, "bundle.v0.3+json", "bundle+json;version=0.2", 0, KEYLESS | R1, 0},
     {"kl-bundle-r1", TEXT, NULL, "bundle.v0.3+json", "bundle+json;version=0.1", 0, KEYLESS | R1, 0},
-    {"kl-bundle-r2", TEXT, NULL, "bundle.v0.3+json", "bundle+json;version=0.1", 0, 0, REASON_MALFORMED}, /* no promise */
+    {"kl-bundle-r2", TEXT, NULL, "bundle.v0.3+json", "bundle+json;version=0.1", 0, 0,
+     REASON_MALFORMED}, /* no promise */
     {"kl-bundle-r1", TEXT, NULL, "\"logIndex\":\"1000005\"", "\"logIndex\":\"-1\"", 0, 0, REASON_MALFORMED},
     {"kl-bundle-r1", TEXT, NULL, "\"logIndex\":\"1000005\"", "\"logIndex\":1000005", 0, KEYLESS | R1, 0},
     {"kl-bundle-r1", TEXT, NULL, "\"logIndex\":\"5\"", "\"logIndex\":\"-5\"", 0, 0, REASON_MALFORMED},
@@ -530,15 +290,19 @@ static const struct edit {
     /* Signature, payload, certificate. */
     {"kl-bundle-r1", FLIP, "sig", NULL, NULL, 20, 0, REASON_BAD_SIGNATURE},
     {"kl-bundle-r1", FLIP, "payload", NULL, NULL, 100, 0, REASON_BAD_SIGNATURE},
-    {"kl-bundle-r1", FLIP, "rawBytes", NULL, NULL, 1000, CLAIM | CERTIFICATE | AT_NOW, 0}, /* the CA's signature: no log, no chain */
+    {"kl-bundle-r1", FLIP, "rawBytes", NULL, NULL, 1000, CLAIM | CERTIFICATE | AT_NOW,
+     0}, /* the CA's signature: no log, no chain */
     {"key-bundle-r1", FLIP, "sig", NULL, NULL, 20, 0, REASON_BAD_SIGNATURE},
     {"kl-bundle-r1", SWAP, "certificate", "kl-bundle-r2", NULL, 0, 0, REASON_BAD_SIGNATURE},
     {"kl-bundle-r1", SWAP, "dsseEnvelope", "kl-bundle-r2", NULL, 0, 0, REASON_BAD_SIGNATURE},
     /* Rekor v1: promise. */
     {"kl-bundle-r1", FLIP, "signedEntryTimestamp", NULL, NULL, 20, CLAIM | CERTIFICATE | AT_NOW, 0},
-    {"kl-bundle-r1", TEXT, NULL, "\"integratedTime\":\"1795451667\"", "\"integratedTime\":\"1795451668\"", 0, CLAIM | CERTIFICATE | AT_NOW, 0},
-    {"kl-bundle-r1", TEXT, NULL, "\"logIndex\":\"1000005\"", "\"logIndex\":\"1000006\"", 0, CLAIM | CERTIFICATE | AT_NOW, 0},
-    {"kl-bundle-r1", VALUE, "inclusionPromise", NULL, "null", 0, CLAIM | CERTIFICATE | PROOF | AT_NOW, 0}, /* proof, but no time */
+    {"kl-bundle-r1", TEXT, NULL, "\"integratedTime\":\"1795451667\"", "\"integratedTime\":\"1795451668\"", 0,
+     CLAIM | CERTIFICATE | AT_NOW, 0},
+    {"kl-bundle-r1", TEXT, NULL, "\"logIndex\":\"1000005\"", "\"logIndex\":\"1000006\"", 0,
+     CLAIM | CERTIFICATE | AT_NOW, 0},
+    {"kl-bundle-r1", VALUE, "inclusionPromise", NULL, "null", 0, CLAIM | CERTIFICATE | PROOF | AT_NOW,
+     0},                                                                             /* proof, but no time */
     {"kl-bundle-r1", FLIP, "keyId", NULL, NULL, 0, CLAIM | CERTIFICATE | AT_NOW, 0}, /* an unknown log */
     {"kl-bundle-r1", SWAP, "keyId", "kl-bundle-r2", NULL, 0, CLAIM | CERTIFICATE | AT_NOW, 0},
     {"kl-bundle-r1", SWAP, "inclusionPromise", "kl-att-r1", NULL, 0, CLAIM | CERTIFICATE | AT_NOW, 0},
@@ -547,7 +311,8 @@ static const struct edit {
     {"kl-bundle-r1", FLIP, "rootHash", NULL, NULL, 3, CLAIM | CERTIFICATE | AT_NOW, 0},
     {"kl-bundle-r1", TEXT, NULL, "\"treeSize\":\"6\"", "\"treeSize\":\"7\"", 0, CLAIM | CERTIFICATE | AT_NOW, 0},
     {"kl-bundle-r1", TEXT, NULL, "\"logIndex\":\"5\"", "\"logIndex\":\"4\"", 0, CLAIM | CERTIFICATE | AT_NOW, 0},
-    {"kl-bundle-r1", TEXT, NULL, "\"hashes\":[", "\"hashes\":[\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\",", 0, CLAIM | CERTIFICATE | AT_NOW, 0},
+    {"kl-bundle-r1", TEXT, NULL, "\"hashes\":[", "\"hashes\":[\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\",", 0,
+     CLAIM | CERTIFICATE | AT_NOW, 0},
     {"kl-bundle-r1", VALUE, "hashes", NULL, "[]", 0, CLAIM | CERTIFICATE | AT_NOW, 0},
     {"kl-bundle-r1", TEXT, NULL, "\\n6\\n", "\\n7\\n", 0, CLAIM | CERTIFICATE | AT_NOW, 0},
     {"kl-bundle-r1", TEXT, NULL, "rekor.mock.test - 119", "rekor.mock.test - 118", 0, CLAIM | CERTIFICATE | AT_NOW, 0},
@@ -559,25 +324,36 @@ static const struct edit {
     {"kl-bundle-r1", SWAP, "tlogEntries", "kl-bundle-r2", NULL, 0, CLAIM | CERTIFICATE | AT_NOW, 0},
     {"key-bundle-r1", SWAP, "tlogEntries", "kl-bundle-r1", NULL, 0, CLAIM, 0},
     {"kl-bundle-r1", SWAP, "canonicalizedBody", "kl-att-r1", NULL, 0, CLAIM | CERTIFICATE | AT_NOW, 0},
-    {"kl-bundle-r1", INSIDE, "canonicalizedBody", "\"kind\":\"dsse\"", "\"kind\":\"intoto\"", 0, CLAIM | CERTIFICATE | AT_NOW, 0},
+    {"kl-bundle-r1", INSIDE, "canonicalizedBody", "\"kind\":\"dsse\"", "\"kind\":\"intoto\"", 0,
+     CLAIM | CERTIFICATE | AT_NOW, 0},
     {"kl-bundle-r1", TEXT, NULL, "\"kind\":\"dsse\"", "\"kind\":\"hashedrekord\"", 0, CLAIM | CERTIFICATE | AT_NOW, 0},
     {"kl-bundle-r1", TEXT, NULL, "\"version\":\"0.0.1\"", "\"version\":\"0.0.2\"", 0, CLAIM | CERTIFICATE | AT_NOW, 0},
-    {"kl-bundle-r1", INSIDE, "canonicalizedBody", "payloadHash\":{\"algorithm\":\"sha256\"", "payloadHash\":{\"algorithm\":\"sha512\"", 0, CLAIM | CERTIFICATE | AT_NOW, 0},
+    {"kl-bundle-r1", INSIDE, "canonicalizedBody", "payloadHash\":{\"algorithm\":\"sha256\"",
+     "payloadHash\":{\"algorithm\":\"sha512\"", 0, CLAIM | CERTIFICATE | AT_NOW, 0},
     /* Rekor v2. */
     {"kl-bundle-r2", SWAP, "tlogEntries", "kl-att-r2", NULL, 0, CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
     {"kl-bundle-r2", SWAP, "inclusionProof", "kl-att-r2", NULL, 0, CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
     {"kl-bundle-r2", SWAP, "tlogEntries", "kl-bundle-r1", NULL, 0, CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
-    {"kl-bundle-r2", TEXT, NULL, "\"logIndex\":\"5\"", "\"logIndex\":\"4\"", 0, CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
-    {"kl-bundle-r2", TEXT, NULL, "\"version\":\"0.0.2\"", "\"version\":\"0.0.1\"", 0, CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
-    {"kl-bundle-r2", TEXT, NULL, "\"kind\":\"hashedrekord\"", "\"kind\":\"dsse\"", 0, CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
+    {"kl-bundle-r2", TEXT, NULL, "\"logIndex\":\"5\"", "\"logIndex\":\"4\"", 0,
+     CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
+    {"kl-bundle-r2", TEXT, NULL, "\"version\":\"0.0.2\"", "\"version\":\"0.0.1\"", 0,
+     CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
+    {"kl-bundle-r2", TEXT, NULL, "\"kind\":\"hashedrekord\"", "\"kind\":\"dsse\"", 0,
+     CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
     {"kl-bundle-r2", TEXT, NULL, "\\n6\\n", "\\n7\\n", 0, CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
-    {"kl-bundle-r2", TEXT, NULL, "\"rekor2.mock.test\\n", "\"rekor3.mock.test\\n", 0, CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
-    {"kl-bundle-r2", TEXT, NULL, "rekor2.mock.test 8Dkv", "rekor2.mock.test AAAA", 0, CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
+    {"kl-bundle-r2", TEXT, NULL, "\"rekor2.mock.test\\n", "\"rekor3.mock.test\\n", 0,
+     CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
+    {"kl-bundle-r2", TEXT, NULL, "rekor2.mock.test 8Dkv", "rekor2.mock.test AAAA", 0,
+     CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
     {"kl-bundle-r2", VALUE, "hashes", NULL, "[]", 0, CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
-    {"kl-bundle-r2", VALUE, "canonicalizedBody", NULL, "\"e30=\"", 0, KEYLESS | R2, 0}, /* not looked at: the leaf is rebuilt */
+    {"kl-bundle-r2", VALUE, "canonicalizedBody", NULL, "\"e30=\"", 0, KEYLESS | R2,
+     0}, /* not looked at: the leaf is rebuilt */
     {"key-bundle-r2", SWAP, "tlogEntries", "kl-bundle-r2", NULL, 0, CLAIM | TSA_TIME, 0},
-    {"kl-bundle-r2", TEXT, NULL, "\"canonicalizedBody\"", "\"integratedTime\":\"1795451667\",\"canonicalizedBody\"", 0, KEYLESS | R2, 0},
-    {"kl-bundle-r2", TEXT, NULL, "\"canonicalizedBody\"", "\"inclusionPromise\":{\"signedEntryTimestamp\":\"MEUCIQ==\"},\"canonicalizedBody\"", 0, CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
+    {"kl-bundle-r2", TEXT, NULL, "\"canonicalizedBody\"", "\"integratedTime\":\"1795451667\",\"canonicalizedBody\"", 0,
+     KEYLESS | R2, 0},
+    {"kl-bundle-r2", TEXT, NULL, "\"canonicalizedBody\"",
+     "\"inclusionPromise\":{\"signedEntryTimestamp\":\"MEUCIQ==\"},\"canonicalizedBody\"", 0,
+     CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT, 0},
     /* Timestamps. */
     {"kl-bundle-r2", FLIP, "signedTimestamp", NULL, NULL, 300, CLAIM | CERTIFICATE | PROOF | AT_NOW, 0},
     {"kl-bundle-r2", SWAP, "timestampVerificationData", "kl-att-r2", NULL, 0, CLAIM | CERTIFICATE | PROOF | AT_NOW, 0},
@@ -613,10 +389,12 @@ START_TEST(each_proof_fails_alone)
     }
     serve(&run, buf_as_span(&bundle));
     run_go(&run);
-    ck_assert_msg(facts(&run) == edit->facts, "%s: %s %s %s: wanted %x; %s", edit->repository, edit->where ? edit->where : "",
-                  edit->from ? edit->from : "", edit->to ? edit->to : "", edit->facts, say(&run));
+    ck_assert_msg(facts(&run) == edit->facts, "%s: %s %s %s: wanted %x; %s", edit->repository,
+                  edit->where ? edit->where : "", edit->from ? edit->from : "", edit->to ? edit->to : "", edit->facts,
+                  say(&run));
     if (edit->facts == 0)
-        ck_assert_msg(run.claims.findings[0].reason == edit->reason, "%s: %s", reason_name(run.claims.findings[0].reason), say(&run));
+        ck_assert_msg(run.claims.findings[0].reason == edit->reason, "%s: %s",
+                      reason_name(run.claims.findings[0].reason), say(&run));
     run_done(&run);
     buf_free(&bundle);
 }
@@ -650,8 +428,11 @@ START_TEST(the_root_may_not_come_along)
     struct span leaf;
 
     ck_assert(json_parse(text, "root", TREE_DEFAULT, &tree, &err));
-    root = node_get(node_at(node_get(node_get(node_at(node_get(tree_root(tree), "certificateAuthorities"), 0), "certChain"),
-                                     "certificates"), 0), "rawBytes");
+    root = node_get(
+        node_at(node_get(node_get(node_at(node_get(tree_root(tree), "certificateAuthorities"), 0), "certChain"),
+                         "certificates"),
+                0),
+        "rawBytes");
     leaf = value_of(buf_as_span(&bundle), "certificate");
     buf_printf(&chain, "{\"certificates\":[%.*s,{\"rawBytes\":\"%.*s\"}]}", (int)leaf.len, (const char *)leaf.ptr,
                (int)root->text.len, (const char *)root->text.ptr);
@@ -719,7 +500,8 @@ START_TEST(every_entry_of_a_known_log_must_hold)
     struct span other = value_of(buf_as_span(&donor), "tlogEntries");
     struct run run;
 
-    buf_printf(&both, "%.*s,%.*s", (int)entry.len - 1, (const char *)entry.ptr, (int)other.len - 1, (const char *)other.ptr + 1);
+    buf_printf(&both, "%.*s,%.*s", (int)entry.len - 1, (const char *)entry.ptr, (int)other.len - 1,
+               (const char *)other.ptr + 1);
     set_value(&bundle, "tlogEntries", buf_as_span(&both));
     run_start(&run, "demo/kl-bundle-r1", false, NULL);
     serve(&run, buf_as_span(&bundle));
@@ -731,7 +513,8 @@ START_TEST(every_entry_of_a_known_log_must_hold)
     entry = value_of(buf_as_span(&bundle), "tlogEntries");
     entry = span_cut(entry, 0, span_find(entry, "},{\"logIndex") + 1);
     buf_clear(&both);
-    buf_printf(&both, "%.*s,%.*s", (int)entry.len, (const char *)entry.ptr, (int)other.len - 1, (const char *)other.ptr + 1);
+    buf_printf(&both, "%.*s,%.*s", (int)entry.len, (const char *)entry.ptr, (int)other.len - 1,
+               (const char *)other.ptr + 1);
     set_value(&bundle, "tlogEntries", buf_as_span(&both));
     serve(&run, buf_as_span(&bundle));
     run_go(&run);
@@ -740,149 +523,6 @@ START_TEST(every_entry_of_a_known_log_must_hold)
     buf_free(&bundle);
     buf_free(&donor);
     buf_free(&both);
-}
-END_TEST
-
-/* --- Edits of the trust root: windows to the second, and keys --- */
-
-enum part { PART_TLOG_1, PART_TLOG_2, PART_CA, PART_CT, PART_TSA };
-
-static const struct {
-    const char *repository;
-    enum part part;
-    const char *window; /* instead of the one start */
-    unsigned int facts;
-} windows[] = {
-    {"demo/kl-bundle-r1", PART_TLOG_1, "\"start\":\"2026-11-23T16:34:27Z\"", KEYLESS | R1},
-    {"demo/kl-bundle-r1", PART_TLOG_1, "\"start\":\"2026-11-23T16:34:27.001Z\"", CLAIM | CERTIFICATE | AT_NOW},
-    {"demo/kl-bundle-r1", PART_TLOG_1, "\"start\":\"2026-11-23T00:00:00Z\",\"end\":\"2026-11-23T16:34:27Z\"", KEYLESS | R1},
-    {"demo/kl-bundle-r1", PART_TLOG_1, "\"start\":\"2026-11-23T00:00:00Z\",\"end\":\"2026-11-23T16:34:26.999Z\"", CLAIM | CERTIFICATE | AT_NOW},
-    {"demo/kl-bundle-r1", PART_CA, "\"start\":\"2026-11-23T16:34:27Z\"", KEYLESS | R1},
-    {"demo/kl-bundle-r1", PART_CA, "\"start\":\"2026-11-23T16:34:28Z\"", CLAIM | CERTIFICATE | R1},
-    {"demo/kl-bundle-r1", PART_CA, "\"end\":\"2026-11-23T16:34:27Z\"", KEYLESS | R1},
-    {"demo/kl-bundle-r1", PART_CA, "\"end\":\"2026-11-23T16:34:26Z\"", CLAIM | CERTIFICATE | R1},
-    {"demo/kl-bundle-r1", PART_CT, "\"start\":\"2026-11-23T16:34:27.578Z\"", KEYLESS | R1},
-    {"demo/kl-bundle-r1", PART_CT, "\"start\":\"2026-11-23T16:34:27.579Z\"", CLAIM | CERTIFICATE | R1 | CHAIN},
-    {"demo/kl-bundle-r1", PART_CT, "\"start\":\"2020-01-01T00:00:00Z\",\"end\":\"2026-11-23T16:34:27.577Z\"", CLAIM | CERTIFICATE | R1 | CHAIN},
-    {"demo/kl-bundle-r2", PART_TSA, "\"start\":\"2026-11-23T16:34:27Z\"", KEYLESS | R2},
-    {"demo/kl-bundle-r2", PART_TSA, "\"start\":\"2026-11-23T16:34:28Z\"", CLAIM | CERTIFICATE | PROOF | AT_NOW},
-    {"demo/kl-bundle-r2", PART_TSA, "\"end\":\"2026-11-23T16:34:27Z\"", KEYLESS | R2},
-    {"demo/kl-bundle-r2", PART_TSA, "\"end\":\"2026-11-23T16:34:26Z\"", CLAIM | CERTIFICATE | PROOF | AT_NOW},
-    {"demo/kl-bundle-r2", PART_TLOG_2, "\"start\":\"2026-11-23T16:34:28Z\"", CLAIM | CERTIFICATE | TSA_TIME | CHAIN | SCT},
-    {"demo/kl-bundle-r2", PART_CA, "\"start\":\"2026-11-23T16:34:28Z\"", CLAIM | CERTIFICATE | R2},
-};
-
-/* The n-th "start" of the mock's root. */
-static void edit_window(struct buf *text, enum part part, const char *window)
-{
-    static const char needle[] = "\"start\"";
-    size_t at = 0;
-
-    for (int i = 0; i <= (int)part; i++) {
-        size_t step = span_find(span_cut(buf_as_span(text), at, SIZE_MAX), needle);
-
-        ck_assert_uint_ne(step, SIZE_MAX);
-        at += step + (i < (int)part ? 1 : 0);
-    }
-    splice(text, at, span_find(span_cut(buf_as_span(text), at, SIZE_MAX), "}"), span_str(window));
-}
-
-START_TEST(windows_are_closed_to_the_second)
-{
-    struct span bytes = test_vector("keys/mock_trusted_root.json");
-    struct buf text = copy_of(bytes);
-    struct run run;
-
-    run_start(&run, windows[_i].repository, false, NULL);
-    edit_window(&text, windows[_i].part, windows[_i].window);
-    trust_root_free(run.root);
-    run.root = parse_root(buf_as_span(&text));
-    run.roots[0] = run.root;
-    run_go(&run);
-    ck_assert_msg(facts(&run) == windows[_i].facts, "%s %s: wanted %x; %s", windows[_i].repository, windows[_i].window,
-                  windows[_i].facts, say(&run));
-    run_done(&run);
-    buf_free(&text);
-    mem_free((void *)(uintptr_t)bytes.ptr);
-}
-END_TEST
-
-static const struct {
-    const char *from, *to;
-    enum reason reason;
-} bad_roots[] = {
-    {"version=0.1", "version=0.2", REASON_UNSUPPORTED},
-    {"\"mediaType\"", "\"media_type\"", REASON_MALFORMED},
-    {"\"start\": \"" WINDOW_START "\"", "", REASON_MALFORMED}, /* a log without a start */
-    {WINDOW_START, "2026-13-23T00:00:00Z", REASON_MALFORMED},
-    {"\"validFor\"", "\"validfor\"", REASON_MALFORMED},
-    {"SHA2_256", "SHA2_512", REASON_UNSUPPORTED},
-    {"PKIX_ECDSA_P256_SHA_256", "PKIX_ECDSA_P384_SHA_384", REASON_MALFORMED},
-    {"\"rawBytes\": \"MFkw", "\"rawBytes\": \"MFkx", REASON_MALFORMED},
-    {"\"rawBytes\": \"MIIB", "\"rawBytes\": \"*IIB", REASON_MALFORMED},
-    {"\"keyId\": \"kwbL", "\"keyId\": \"", REASON_MALFORMED},
-    {"\"certificates\"", "\"Certificates\"", REASON_MALFORMED},
-};
-
-START_TEST(roots_are_strict)
-{
-    struct span bytes = test_vector("keys/mock_trusted_root.json");
-    struct buf text = copy_of(bytes);
-    struct trust_root *root = NULL;
-    struct error err = ERROR_INIT;
-
-    replace(&text, bad_roots[_i].from, bad_roots[_i].to);
-    ck_assert(!trust_root_parse(buf_as_span(&text), &root, &err));
-    ck_assert_msg(err.reason == bad_roots[_i].reason, "%s: %s", bad_roots[_i].to, err.text);
-    ck_assert_ptr_null(root);
-    buf_free(&text);
-    mem_free((void *)(uintptr_t)bytes.ptr);
-}
-END_TEST
-
-START_TEST(roots_are_read)
-{
-    struct span bytes = test_vector("keys/mock_trusted_root.json");
-    struct trust_root *root = parse_root(bytes);
-    struct buf text = copy_of(bytes);
-
-    ck_assert_uint_eq(root->logs.count, 2);
-    ck_assert_str_eq(root->logs.items[1].host, "rekor2.mock.test");
-    ck_assert_uint_eq(root->ct_logs.count, 1);
-    ck_assert_uint_eq(root->authorities.count, 1);
-    ck_assert_uint_eq(root->timestamp_authorities.count, 1);
-    ck_assert_ptr_nonnull(root->stamps[0].leaf);
-    ck_assert_uint_eq(root->skipped, 0);
-    trust_root_free(root);
-    replace(&text, "PKIX_ECDSA_P256_SHA_256", "PKIX_ML_DSA_65");
-    root = parse_root(buf_as_span(&text));
-    ck_assert_uint_eq(root->skipped, 1);
-    ck_assert_uint_eq(root->logs.count, 1);
-    trust_root_free(root);
-    buf_free(&text);
-    mem_free((void *)(uintptr_t)bytes.ptr);
-}
-END_TEST
-
-START_TEST(roots_from_pem)
-{
-    struct span root_pem = test_vector("keys/byo-pki/root.pem");
-    struct span int_pem = test_vector("keys/byo-pki/int.pem");
-    struct trust_root *root = NULL;
-    struct error err = ERROR_INIT;
-    struct run run;
-
-    ck_assert_msg(trust_root_from_pem(root_pem, int_pem, &root, &err), "%s", err.text);
-    run_start(&run, "demo/byo-bundle", false, NULL);
-    run.roots[0] = root;
-    run_go(&run);
-    ck_assert_msg(facts(&run) == (CLAIM | CERTIFICATE | CHAIN | AT_NOW), "%s", say(&run));
-    run_done(&run);
-    trust_root_free(root);
-    root = NULL;
-    ck_assert(!trust_root_from_pem(span_str("no"), int_pem, &root, &err));
-    mem_free((void *)(uintptr_t)root_pem.ptr);
-    mem_free((void *)(uintptr_t)int_pem.ptr);
 }
 END_TEST
 
@@ -907,10 +547,6 @@ int main(void)
     tcase_add_test(cases, the_root_may_not_come_along);
     tcase_add_test(cases, an_entry_twice_is_refused);
     tcase_add_test(cases, every_entry_of_a_known_log_must_hold);
-    LOOP(windows, windows_are_closed_to_the_second);
-    LOOP(bad_roots, roots_are_strict);
-    tcase_add_test(cases, roots_are_read);
-    tcase_add_test(cases, roots_from_pem);
     tcase_add_test(cases, the_certificates_key_as_an_anchor);
     tcase_add_test(cases, generations_do_not_mix);
     suite_add_tcase(suite, cases);

@@ -11,7 +11,8 @@
 #include "tests/lib/test_registry.h"
 #include "tests/unit/harness.h"
 
-static const char message[] = "the signed message", payload[] = "{\"payload\":1}", envelope[] = "{\"envelope\":1}", signature[] = "signature bytes";
+static const char message[] = "the signed message", payload[] = "{\"payload\":1}", envelope[] = "{\"envelope\":1}",
+                  signature[] = "signature bytes";
 
 /* What stands for @X in a template. */
 struct words {
@@ -97,17 +98,19 @@ static struct buf expand(const char *template)
 }
 
 #define HASH(alg, value) "{\"algorithm\":\"" alg "\",\"value\":\"" value "\"}"
-#define HASHED(hash, sig, key) \
-    "{\"apiVersion\":\"0.0.1\",\"kind\":\"hashedrekord\",\"spec\":{\"data\":{\"hash\":" hash "},\"signature\":{\"content\":\"" sig \
-    "\",\"publicKey\":{\"content\":\"" key "\"}}}}"
-#define DSSE(env, pay, sigs) \
-    "{\"apiVersion\":\"0.0.1\",\"kind\":\"dsse\",\"spec\":{\"envelopeHash\":" env ",\"payloadHash\":" pay ",\"signatures\":[" sigs "]}}"
+#define HASHED(hash, sig, key)                                                                                         \
+    "{\"apiVersion\":\"0.0.1\",\"kind\":\"hashedrekord\",\"spec\":{\"data\":{\"hash\":" hash                           \
+    "},\"signature\":{\"content\":\"" sig "\",\"publicKey\":{\"content\":\"" key "\"}}}}"
+#define DSSE(env, pay, sigs)                                                                                           \
+    "{\"apiVersion\":\"0.0.1\",\"kind\":\"dsse\",\"spec\":{\"envelopeHash\":" env ",\"payloadHash\":" pay              \
+    ",\"signatures\":[" sigs "]}}"
 #define SIG(sig, key) "{\"signature\":\"" sig "\",\"verifier\":\"" key "\"}"
-#define INTOTO2(hash, pay, sig, key) \
-    "{\"apiVersion\":\"0.0.2\",\"kind\":\"intoto\",\"spec\":{\"content\":{\"envelope\":{\"payloadType\":\"t\",\"signatures\":[{\"sig\":\"" sig \
-    "\",\"publicKey\":\"" key "\"}]},\"hash\":" hash ",\"payloadHash\":" pay "}}}"
-#define INTOTO1(hash, key) \
-    "{\"apiVersion\":\"0.0.1\",\"kind\":\"intoto\",\"spec\":{\"content\":{\"hash\":" hash "},\"publicKey\":\"" key "\"}}"
+#define INTOTO2(hash, pay, sig, key)                                                                                   \
+    "{\"apiVersion\":\"0.0.2\",\"kind\":\"intoto\",\"spec\":{\"content\":{\"envelope\":{\"payloadType\":\"t\","        \
+    "\"signatures\":[{\"sig\":\"" sig "\",\"publicKey\":\"" key "\"}]},\"hash\":" hash ",\"payloadHash\":" pay "}}}"
+#define INTOTO1(hash, key)                                                                                             \
+    "{\"apiVersion\":\"0.0.1\",\"kind\":\"intoto\",\"spec\":{\"content\":{\"hash\":" hash "},\"publicKey\":\"" key     \
+    "\"}}"
 #define MSG HASH("sha256", "@m")
 #define PAY HASH("sha256", "@p")
 #define ENV HASH("sha256", "@e")
@@ -134,7 +137,8 @@ static const struct {
     {HASHED("{}", "@s", "@k"), PLAIN, REASON_MALFORMED},
     {DSSE(ENV, PAY, SIG("@s", "@k")), DSSE_LEGACY_FRONT, REASON_OK},
     {DSSE(ENV, PAY, SIG("@s", "@k")), DSSE_BUNDLE_FRONT, REASON_OK},
-    {DSSE(ODD, PAY, SIG("@s", "@k")), DSSE_BUNDLE_FRONT, REASON_OK}, /* the logged envelope's bytes are not in a bundle */
+    {DSSE(ODD, PAY, SIG("@s", "@k")), DSSE_BUNDLE_FRONT,
+     REASON_OK}, /* the logged envelope's bytes are not in a bundle */
     {DSSE(ODD, PAY, SIG("@s", "@k")), DSSE_LEGACY_FRONT, REASON_NO_LOG_ENTRY},
     {DSSE(ENV, ODD, SIG("@s", "@k")), DSSE_BUNDLE_FRONT, REASON_NO_LOG_ENTRY},
     {DSSE(ENV, PAY, SIG("@x", "@k")), DSSE_BUNDLE_FRONT, REASON_NO_LOG_ENTRY},
@@ -166,8 +170,13 @@ static const struct {
 static struct rekor_subject subject_of(enum front front)
 {
     return (struct rekor_subject){
-        .message = span_str(message), .payload = span_str(payload), .envelope = span_str(envelope),
-        .signature = span_str(signature), .key = key, .is_dsse = front != PLAIN, .is_legacy = front != DSSE_BUNDLE_FRONT,
+        .message = span_str(message),
+        .payload = span_str(payload),
+        .envelope = span_str(envelope),
+        .signature = span_str(signature),
+        .key = key,
+        .is_dsse = front != PLAIN,
+        .is_legacy = front != DSSE_BUNDLE_FRONT,
     };
 }
 
@@ -193,12 +202,14 @@ START_TEST(kind_and_version_are_the_bodys)
     static const struct {
         const char *kind, *version;
         bool good;
-    } pairs[] = {{"", "", true}, {"hashedrekord", "0.0.1", true}, {"hashedrekord", "0.0.2", false}, {"dsse", "0.0.1", false}};
+    } pairs[] = {
+        {"", "", true}, {"hashedrekord", "0.0.1", true}, {"hashedrekord", "0.0.2", false}, {"dsse", "0.0.1", false}};
     struct buf body = expand(HASHED(MSG, "@s", "@k"));
     struct rekor_subject subject = subject_of(PLAIN);
 
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        struct log_entry entry = {.body = buf_as_span(&body), .kind = span_str(pairs[i].kind), .version = span_str(pairs[i].version)};
+        struct log_entry entry = {
+            .body = buf_as_span(&body), .kind = span_str(pairs[i].kind), .version = span_str(pairs[i].version)};
         struct keep keep = {0};
         struct error err = ERROR_INIT;
 
@@ -207,6 +218,33 @@ START_TEST(kind_and_version_are_the_bodys)
         keep_done(&keep);
     }
     buf_free(&body);
+}
+END_TEST
+
+START_TEST(a_known_digest_has_one_algorithm)
+{
+    static const struct {
+        const char *body;
+        bool good;
+    } bodies[] = {{HASHED(MSG, "@s", "@k"), true},
+                  {HASHED(HASH("sha512", "@m"), "@s", "@k"), false},
+                  {HASHED(ODD, "@s", "@k"), false}};
+    struct digest digest;
+
+    ck_assert(digest_compute(DIGEST_SHA256, span_str(message), &digest));
+    for (size_t i = 0; i < 3; i++) {
+        struct buf body = expand(bodies[i].body);
+        struct log_entry entry = {.body = buf_as_span(&body)};
+        struct rekor_subject subject = subject_of(PLAIN);
+        struct keep keep = {0};
+        struct error err = ERROR_INIT;
+
+        subject.message = span_of(NULL, 0);
+        subject.digest = &digest;
+        ck_assert_int_eq(rekor_check_body(&keep, &entry, &subject, &err), bodies[i].good);
+        keep_done(&keep);
+        buf_free(&body);
+    }
 }
 END_TEST
 
@@ -234,11 +272,15 @@ START_TEST(leaves_go_by_the_key)
     subject.key = one;
     ck_assert(digest_compute(keys[_i].digest, span_str(message), &digest));
     ck_assert_msg(rekor_rebuild_v2(&subject, &leaf, &err), "%s", err.text);
-    buf_printf(&wanted, "{\"apiVersion\":\"0.0.2\",\"kind\":\"hashedrekord\",\"spec\":{\"hashedRekordV002\":{\"data\":{\"algorithm\":\"%s\",\"digest\":\"",
+    buf_printf(&wanted,
+               "{\"apiVersion\":\"0.0.2\",\"kind\":\"hashedrekord\",\"spec\":{\"hashedRekordV002\":{\"data\":{"
+               "\"algorithm\":\"%s\",\"digest\":\"",
                keys[_i].alg);
     base64_encode(span_of(digest.bytes, digest_size(digest.alg)), &wanted);
-    buf_printf(&wanted, "\"},\"signature\":{\"content\":\"%s\",\"verifier\":{\"keyDetails\":\"%s\",\"publicKey\":{\"rawBytes\":\"",
-               buf_cstr(&words.signature), keys[_i].details);
+    buf_printf(
+        &wanted,
+        "\"},\"signature\":{\"content\":\"%s\",\"verifier\":{\"keyDetails\":\"%s\",\"publicKey\":{\"rawBytes\":\"",
+        buf_cstr(&words.signature), keys[_i].details);
     base64_encode(pubkey_spki(one), &wanted);
     buf_str(&wanted, "\"}}}}}}");
     ck_assert_str_eq(buf_cstr(&leaf), buf_cstr(&wanted));
@@ -257,8 +299,9 @@ START_TEST(leaves_go_by_the_key)
 }
 END_TEST
 
-#define LEGACY_ENTRY(set, body, time, index, id) \
-    "{\"SignedEntryTimestamp\":" set ",\"Payload\":{\"body\":" body ",\"integratedTime\":" time ",\"logIndex\":" index ",\"logID\":" id "}}"
+#define LEGACY_ENTRY(set, body, time, index, id)                                                                       \
+    "{\"SignedEntryTimestamp\":" set ",\"Payload\":{\"body\":" body ",\"integratedTime\":" time ",\"logIndex\":" index \
+    ",\"logID\":" id "}}"
 #define ID "\"9306cb91463b306312ca9e07ba6a1394ffead0fe96569be5d8c4033e833e4f5e\""
 
 START_TEST(legacy_annotations_are_strict)
@@ -310,6 +353,7 @@ int main(void)
     words_make();
     tcase_add_loop_test(tests, bodies_are_held_against_our_facts, 0, (int)(sizeof(cases) / sizeof(cases[0])));
     tcase_add_test(tests, kind_and_version_are_the_bodys);
+    tcase_add_test(tests, a_known_digest_has_one_algorithm);
     tcase_add_loop_test(tests, leaves_go_by_the_key, 0, 7);
     tcase_add_test(tests, legacy_annotations_are_strict);
     suite_add_tcase(suite, tests);

@@ -59,7 +59,8 @@ static void expect(const struct run *run, enum reason reason, const char *what)
     const struct finding *finding = run->claims.finding_count > 0 ? &run->claims.findings[0] : NULL;
 
     if (reason == REASON_OK) {
-        ck_assert_msg(run->claims.count == 1, "%s: %zu claims, %s", what, run->claims.count, finding ? finding->text : "");
+        ck_assert_msg(run->claims.count == 1, "%s: %zu claims, %s", what, run->claims.count,
+                      finding ? finding->text : "");
         return;
     }
     ck_assert_msg(run->claims.count == 0, "%s: accepted", what);
@@ -67,8 +68,9 @@ static void expect(const struct run *run, enum reason reason, const char *what)
     ck_assert_msg(finding->reason == reason, "%s: %s (%s)", what, reason_name(finding->reason), finding->text);
 }
 
-#define CRITICAL(ref, digest, type) \
-    "\"critical\":{\"identity\":{\"docker-reference\":" ref "},\"image\":{\"docker-manifest-digest\":" digest "},\"type\":" type "}"
+#define CRITICAL(ref, digest, type)                                                                                    \
+    "\"critical\":{\"identity\":{\"docker-reference\":" ref "},\"image\":{\"docker-manifest-digest\":" digest          \
+    "},\"type\":" type "}"
 #define GOOD_CRITICAL CRITICAL("\"r.example/a\"", "\"sha256:" HEX "\"", "\"cosign container image signature\"")
 
 static const struct {
@@ -86,17 +88,22 @@ static const struct {
     {"{" CRITICAL("null", "\"sha256:" HEX "\"", "\"cosign container image signature\"") "}", REASON_MALFORMED},
     {"{" CRITICAL("\"r\"", "\"" HEX "\"", "\"cosign container image signature\"") "}", REASON_MALFORMED},
     {"{" CRITICAL("\"r\"", "\"sha256:" HEX "00\"", "\"cosign container image signature\"") "}", REASON_MALFORMED},
-    {"{\"critical\":{\"identity\":{\"docker-reference\":\"r\"},\"image\":{\"docker-manifest-digest\":\"sha256:" HEX "\"}}}",
+    {"{\"critical\":{\"identity\":{\"docker-reference\":\"r\"},\"image\":{\"docker-manifest-digest\":\"sha256:" HEX
+     "\"}}}",
      REASON_MALFORMED},
     {"{" GOOD_CRITICAL "," GOOD_CRITICAL "}", REASON_MALFORMED},
-    {"{" CRITICAL("\"r\"", "\"sha256:" OTHER "\"", "\"cosign container image signature\"") "," GOOD_CRITICAL "}", REASON_MALFORMED},
+    {"{" CRITICAL("\"r\"", "\"sha256:" OTHER "\"", "\"cosign container image signature\"") "," GOOD_CRITICAL "}",
+     REASON_MALFORMED},
     {"{" GOOD_CRITICAL ",\"more\":1}", REASON_MALFORMED},
-    {"{\"critical\":{\"identity\":{\"docker-reference\":\"r\",\"x\":1},\"image\":{\"docker-manifest-digest\":\"sha256:" HEX
-     "\"},\"type\":\"cosign container image signature\"}}", REASON_MALFORMED},
-    {"{\"critical\":{\"more\":1,\"identity\":{\"docker-reference\":\"r\"},\"image\":{\"docker-manifest-digest\":\"sha256:" HEX
-     "\"},\"type\":\"cosign container image signature\"}}", REASON_MALFORMED},
+    {"{\"critical\":{\"identity\":{\"docker-reference\":\"r\",\"x\":1},\"image\":{\"docker-manifest-digest\":"
+     "\"sha256:" HEX "\"},\"type\":\"cosign container image signature\"}}",
+     REASON_MALFORMED},
+    {"{\"critical\":{\"more\":1,\"identity\":{\"docker-reference\":\"r\"},\"image\":{\"docker-manifest-digest\":"
+     "\"sha256:" HEX "\"},\"type\":\"cosign container image signature\"}}",
+     REASON_MALFORMED},
     {"{\"critical\":{\"identity\":{\"docker-reference\":\"r\"},\"image\":{\"docker-manifest-digest\":\"sha256:" HEX
-     "\",\"more\":1},\"type\":\"cosign container image signature\"}}", REASON_MALFORMED},
+     "\",\"more\":1},\"type\":\"cosign container image signature\"}}",
+     REASON_MALFORMED},
     {"{" GOOD_CRITICAL ",\"optional\":[]}", REASON_MALFORMED},
     {"{" GOOD_CRITICAL ",\"optional\":{\"a\":\"b\",\"a\":\"c\"}}", REASON_MALFORMED},
     {"{" GOOD_CRITICAL "}x", REASON_MALFORMED},
@@ -157,7 +164,8 @@ END_TEST
 /* One good layer among bad ones is enough, and the bad ones are told. */
 START_TEST(layers_are_alternatives)
 {
-    struct test_layer layers[3] = {{.payload = span_str("{}")}, {.payload = span_str(GOOD_PAYLOAD)}, {.payload = span_str("x")}};
+    struct test_layer layers[3] = {
+        {.payload = span_str("{}")}, {.payload = span_str(GOOD_PAYLOAD)}, {.payload = span_str("x")}};
     struct buf signature;
     struct run run;
 
@@ -177,8 +185,9 @@ START_TEST(layers_are_alternatives)
 }
 END_TEST
 
-#define STATEMENT(type, subjects, predicate_type) \
-    "{\"_type\":\"" type "\",\"subject\":" subjects ",\"predicateType\":\"" predicate_type "\",\"predicate\":{\"a\":\"z\"}}"
+#define STATEMENT(type, subjects, predicate_type)                                                                      \
+    "{\"_type\":\"" type "\",\"subject\":" subjects ",\"predicateType\":\"" predicate_type                             \
+    "\",\"predicate\":{\"a\":\"z\"}}"
 #define V1 "https://in-toto.io/Statement/v1"
 #define SIGN "https://sigstore.dev/cosign/sign/v1"
 #define SUBJECT "{\"digest\":{\"sha256\":\"" HEX "\"},\"annotations\":{\"a\":\"b\"}}"
@@ -192,7 +201,8 @@ static const struct {
     {STATEMENT(V1, "[" SUBJECT "]", SIGN), REASON_OK, 1},
     {STATEMENT("https://in-toto.io/Statement/v0.1", "[" SUBJECT "]", SIGN), REASON_OK, 1},
     {STATEMENT(V1, "[{\"digest\":{\"sha256\":\"" HEX "\"}}]", SIGN), REASON_OK, 0},
-    {STATEMENT(V1, "[{\"name\":\"x\",\"digest\":{\"sha256\":\"" HEX "\",\"sha512\":\"00\"},\"annotations\":{}}]", SIGN), REASON_OK, 0},
+    {STATEMENT(V1, "[{\"name\":\"x\",\"digest\":{\"sha256\":\"" HEX "\",\"sha512\":\"00\"},\"annotations\":{}}]", SIGN),
+     REASON_OK, 0},
     {STATEMENT(V1, "[" WRONG_SUBJECT "," SUBJECT "]", SIGN), REASON_OK, 1},
     {STATEMENT(V1, "[" SUBJECT "," SUBJECT "]", SIGN), REASON_OK, 1},
     {STATEMENT(V1, "[" WRONG_SUBJECT "]", SIGN), REASON_DIGEST_MISMATCH, 0},
@@ -207,7 +217,8 @@ static const struct {
     {STATEMENT(V1, "[" SUBJECT "]", SIGN "/"), REASON_NO_SIGNATURE, 0},
     {STATEMENT(V1, "[" SUBJECT "]", ""), REASON_NO_SIGNATURE, 0},
     {"{\"_type\":\"" V1 "\",\"subject\":[" SUBJECT "],\"predicate\":{}}", REASON_MALFORMED, 0},
-    {"{\"_type\":\"" V1 "\",\"_type\":\"" V1 "\",\"subject\":[" SUBJECT "],\"predicateType\":\"" SIGN "\"}", REASON_MALFORMED, 0},
+    {"{\"_type\":\"" V1 "\",\"_type\":\"" V1 "\",\"subject\":[" SUBJECT "],\"predicateType\":\"" SIGN "\"}",
+     REASON_MALFORMED, 0},
     {STATEMENT(V1, "[" SUBJECT "]", SIGN) "x", REASON_MALFORMED, 0},
     {"", REASON_MALFORMED, 0},
 };
@@ -252,16 +263,21 @@ static const struct {
     {"bundle.v0.3+json", "bundle.v0.4+json", REASON_UNSUPPORTED},
     {"bundle.v0.3+json", "bundle+json;version=99.9", REASON_UNSUPPORTED},
     {"{\"mediaType\"", "{\"more\":1,\"mediaType\"", REASON_MALFORMED},
-    {"{\"mediaType\"", "{\"mediaType\":\"application/vnd.dev.sigstore.bundle.v0.3+json\",\"mediaType\"", REASON_MALFORMED},
+    {"{\"mediaType\"", "{\"mediaType\":\"application/vnd.dev.sigstore.bundle.v0.3+json\",\"mediaType\"",
+     REASON_MALFORMED},
     {"\"verificationMaterial\":{", "\"verificationMaterial\":{\"x\":null,", REASON_MALFORMED},
-    {"\"verificationMaterial\":{", "\"verificationMaterial\":{\"tlogEntries\":null,\"timestampVerificationData\":null,", REASON_OK},
-    {"\"verificationMaterial\":{", "\"verificationMaterial\":{\"tlogEntries\":[],\"timestampVerificationData\":{},", REASON_OK},
+    {"\"verificationMaterial\":{", "\"verificationMaterial\":{\"tlogEntries\":null,\"timestampVerificationData\":null,",
+     REASON_OK},
+    {"\"verificationMaterial\":{", "\"verificationMaterial\":{\"tlogEntries\":[],\"timestampVerificationData\":{},",
+     REASON_OK},
     {"\"verificationMaterial\":{", "\"verificationMaterial\":{\"tlogEntries\":{},", REASON_MALFORMED},
     {"\"verificationMaterial\":{", "\"verificationMaterial\":{\"tlogEntries\":[{}],", REASON_MALFORMED},
-    {"\"verificationMaterial\":{", "\"verificationMaterial\":{\"certificate\":{\"rawBytes\":\"AAAA\"},", REASON_MALFORMED},
+    {"\"verificationMaterial\":{", "\"verificationMaterial\":{\"certificate\":{\"rawBytes\":\"AAAA\"},",
+     REASON_MALFORMED},
     {"{\"publicKey\":{", "{\"certificate\":{\"rawBytes\":\"AAAA\"},\"x\":{", REASON_MALFORMED},
     {"\"publicKey\"", "\"publickey\"", REASON_MALFORMED},
-    {"\"publicKey\":{\"hint\":\"", "\"x509CertificateChain\":{\"certificates\":[]},\"publicKey\":{\"hint\":\"", REASON_MALFORMED},
+    {"\"publicKey\":{\"hint\":\"", "\"x509CertificateChain\":{\"certificates\":[]},\"publicKey\":{\"hint\":\"",
+     REASON_MALFORMED},
     {"\"hint\":\"", "\"hint\":\"another", REASON_OK}, /* a hint only */
     {"\"dsseEnvelope\"", "\"messageSignature\":{\"signature\":\"AAAA\"},\"dsseEnvelope\"", REASON_MALFORMED},
     {"\"dsseEnvelope\"", "\"messageSignature\"", REASON_MALFORMED},
@@ -271,7 +287,8 @@ static const struct {
     {"{\"sig\":\"", "{\"key\":\"x\",\"sig\":\"", REASON_MALFORMED},
     {"{\"sig\":\"", "{\"sig\":\"=", REASON_MALFORMED},
     {"\"payload\":\"", "\"payload\":\" ", REASON_MALFORMED},
-    {"\"payload\":\"", "\"payload\":\"AAAA", REASON_BAD_SIGNATURE}, /* the hint names the key: the signature is broken */
+    {"\"payload\":\"", "\"payload\":\"AAAA",
+     REASON_BAD_SIGNATURE}, /* the hint names the key: the signature is broken */
 };
 
 START_TEST(bundles_are_strict)
@@ -309,14 +326,22 @@ static const struct {
     {"{\"schemaVersion\":2," CONFIG ",\"layers\":[],\"manifests\":[]}", NULL, REASON_MALFORMED},
     {"{\"schemaVersion\":2,\"manifests\":[]}", NULL, REASON_MALFORMED},
     {"{\"schemaVersion\":2," CONFIG ",\"layers\":[]}", "application/vnd.oci.image.index.v1+json", REASON_MALFORMED},
-    {"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\"," CONFIG ",\"layers\":[]}", NULL, REASON_UNSUPPORTED},
-    {"{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":\"x\",\"digest\":\"sha256:00\",\"size\":1}]}", NULL, REASON_MALFORMED},
-    {"{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":\"x\",\"digest\":\"sha256:" HEX "\",\"size\":-1}]}", NULL, REASON_MALFORMED},
-    {"{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":\"x\",\"digest\":\"sha256:" HEX "\",\"size\":\"1\"}]}", NULL, REASON_MALFORMED},
-    {"{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":\"x\",\"digest\":\"sha256:" HEX "\",\"size\":1,\"annotations\":{\"a\":1}}]}",
+    {"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\"," CONFIG ",\"layers\":[]}", NULL,
+     REASON_UNSUPPORTED},
+    {"{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":\"x\",\"digest\":\"sha256:00\",\"size\":1}]}", NULL,
+     REASON_MALFORMED},
+    {"{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":\"x\",\"digest\":\"sha256:" HEX "\",\"size\":-1}]}",
      NULL, REASON_MALFORMED},
-    {"{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":\"x\",\"digest\":\"sha256:" HEX "\",\"size\":2000000}]}", NULL, REASON_LIMIT},
-    {"{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":\"x\",\"digest\":\"sha256:" HEX "\",\"size\":1}]}", NULL, REASON_FETCH_FAILED},
+    {"{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":\"x\",\"digest\":\"sha256:" HEX "\",\"size\":\"1\"}]}",
+     NULL, REASON_MALFORMED},
+    {"{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":\"x\",\"digest\":\"sha256:" HEX
+     "\",\"size\":1,\"annotations\":{\"a\":1}}]}",
+     NULL, REASON_MALFORMED},
+    {"{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":\"x\",\"digest\":\"sha256:" HEX
+     "\",\"size\":2000000}]}",
+     NULL, REASON_LIMIT},
+    {"{\"schemaVersion\":2," CONFIG ",\"layers\":[{\"mediaType\":\"x\",\"digest\":\"sha256:" HEX "\",\"size\":1}]}",
+     NULL, REASON_FETCH_FAILED},
     {"<html>", "text/html", REASON_MALFORMED},
     {"", NULL, REASON_MALFORMED},
 };
@@ -326,7 +351,8 @@ START_TEST(manifests_are_strict)
     struct run run;
 
     run_start(&run);
-    test_registry_put(&run.registry, WANT_MANIFEST, REPO, SIG_TAG, manifests[_i].type, NULL, span_str(manifests[_i].manifest));
+    test_registry_put(&run.registry, WANT_MANIFEST, REPO, SIG_TAG, manifests[_i].type, NULL,
+                      span_str(manifests[_i].manifest));
     run_go(&run);
     expect(&run, manifests[_i].reason, manifests[_i].manifest);
     run_done(&run);
@@ -364,10 +390,13 @@ START_TEST(listings_by_the_api_and_its_pages)
 
     run_start(&run);
     test_bundle(key, span_str(statements[0].statement), &bundle);
-    buf_str(&first, "{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"size\":5,\"digest\":\"sha256:" OTHER "\"}");
+    buf_str(&first,
+            "{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"size\":5,\"digest\":\"sha256:" OTHER
+            "\"}");
     test_put_bundle(&run.registry, REPO, buf_as_span(&bundle), NULL, &second);
     test_put_index(&run.registry, WANT_REFERRERS, REPO, "sha256:" HEX, next, buf_cstr(&first));
-    test_put_index(&run.registry, WANT_PAGE, REPO, "/v2/" REPO "/referrers/sha256:" HEX "?page=2", next, buf_cstr(&second));
+    test_put_index(&run.registry, WANT_PAGE, REPO, "/v2/" REPO "/referrers/sha256:" HEX "?page=2", next,
+                   buf_cstr(&second));
     run_go(&run);
     ck_assert_uint_eq(run.claims.count, 1);
     ck_assert_int_eq(run.claims.findings[0].reason, REASON_FETCH_FAILED); /* the one that is listed and not there */
@@ -438,15 +467,17 @@ END_TEST
 /* A registry that resolves the fallback tag to the image's own index: nothing found, nothing fetched, no fault. */
 START_TEST(the_image_is_not_its_own_referrer)
 {
-    static const char index[] = "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
-                                "\"size\":2,\"digest\":\"sha256:" HEX "\"}]}";
+    static const char index[] =
+        "{\"schemaVersion\":2,\"manifests\":[{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\","
+        "\"size\":2,\"digest\":\"sha256:" HEX "\"}]}";
     char digest[DIGEST_TEXT_BYTES], tag[DIGEST_TEXT_BYTES];
     struct run run;
 
     run_start(&run);
     ck_assert(digest_compute(DIGEST_SHA256, span_str(index), &run.input.image));
     (void)snprintf(tag, sizeof(tag), "sha256-%s", digest_format(&run.input.image, digest) + 7);
-    test_registry_put(&run.registry, WANT_MANIFEST, REPO, tag, "application/vnd.oci.image.index.v1+json", NULL, span_str(index));
+    test_registry_put(&run.registry, WANT_MANIFEST, REPO, tag, "application/vnd.oci.image.index.v1+json", NULL,
+                      span_str(index));
     run_go(&run);
     ck_assert_uint_eq(run.claims.count, 0);
     ck_assert_uint_eq(run.claims.finding_count, 0);
@@ -466,7 +497,9 @@ START_TEST(foreign_referrers_hide_nothing)
         char manifest[600];
 
         (void)snprintf(manifest, sizeof(manifest),
-                       "{\"schemaVersion\":2,\"artifactType\":\"application/spdx+json\"," CONFIG ",\"layers\":[],\"annotations\":{\"n\":\"%d\"}}", i);
+                       "{\"schemaVersion\":2,\"artifactType\":\"application/spdx+json\"," CONFIG
+                       ",\"layers\":[],\"annotations\":{\"n\":\"%d\"}}",
+                       i);
         test_registry_put_digest(&run.registry, WANT_MANIFEST, REPO, NULL, span_str(manifest), digest);
         buf_printf(&descriptors,
                    "{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"size\":%zu,\"digest\":\"%s\","
@@ -494,7 +527,8 @@ START_TEST(hints_save_requests)
 
     run_start(&run);
     test_bundle(key, span_str(statements[0].statement), &bundle);
-    put_bundle(&run, buf_as_span(&bundle), ",\"annotations\":{\"dev.sigstore.bundle.predicateType\":\"https://cyclonedx.org/bom\"}");
+    put_bundle(&run, buf_as_span(&bundle),
+               ",\"annotations\":{\"dev.sigstore.bundle.predicateType\":\"https://cyclonedx.org/bom\"}");
     run_go(&run);
     ck_assert_uint_eq(run.claims.count, 0);
     ck_assert_uint_eq(run.rounds, 2);
@@ -579,7 +613,8 @@ END_TEST
 START_TEST(tag_prefixes_and_other_repositories)
 {
     struct test_layer layer = {.payload = span_str(GOOD_PAYLOAD)};
-    struct verify_place places[2] = {{TEST_HOST, REPO, "", true, false}, {"other.example:5000", "sigs", "pre-", true, false}};
+    struct verify_place places[2] = {{TEST_HOST, REPO, "", true, false},
+                                     {"other.example:5000", "sigs", "pre-", true, false}};
     struct buf signature;
     struct run run;
 
