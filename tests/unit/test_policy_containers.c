@@ -224,6 +224,47 @@ START_TEST(own_trust_roots_parse)
 }
 END_TEST
 
+/* pki: subjectEmail and subjectHostname, both when both are given; the certificate is valid now; no issuer, no log. */
+START_TEST(pki_wants_every_subject)
+{
+    struct buf pem = test_read("tests/vectors/cosign-3.1.1/keys/byo-pki/root.pem"), base64 = BUF_INIT(10000);
+    static const struct {
+        const char *sans[2];
+        bool now, satisfied;
+    } table[] = {{{"a@example.com", "h.example.com"}, true, true},
+                 {{"a@example.com", "other.example.com"}, true, false},
+                 {{"b@example.com", "h.example.com"}, true, false},
+                 {{"a@example.com", "h.example.com"}, false, false}};
+    struct policy_image image = test_image("r.io", "app", "v1");
+    struct policy_set *set;
+    char *json;
+
+    base64_encode(buf_as_span(&pem), &base64);
+    json = mem_printf("{\"default\":[{\"type\":\"sigstoreSigned\",\"pki\":{\"caRootsData\":\"%s\",\"subjectEmail\":"
+                      "\"a@example.com\",\"subjectHostname\":\"h.example.com\"},\"signedIdentity\":{\"type\":"
+                      "\"matchRepository\"}}]}", buf_cstr(&base64));
+    set = test_load_named("policy.json", json);
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char *sans[2] = {(char *)(uintptr_t)table[i].sans[0], (char *)(uintptr_t)table[i].sans[1]};
+        char serial[] = "1", repository[] = "r.io/app";
+        struct claim_chain chain = {.chain_verified = table[i].now, .now_used = true};
+        struct claim_certificate certificate = {.san = sans[0], .sans = sans, .san_count = 2, .serial = serial,
+                                                .chains = &chain, .chain_count = 1};
+        struct claim claim = {.kind = CLAIM_SIGNATURE, .layout = LAYOUT_LEGACY, .signer = SIGNER_CERTIFICATE,
+                              .certificate = &certificate, .place = {.repository = repository}, .docker_reference = repository};
+        struct claims claims = {.items = &claim, .count = 1};
+        struct test_outcome out = test_decide(set, &image, &claims, NO_MATCH_DENY);
+
+        ck_assert_msg(out.satisfied == table[i].satisfied, "%zu: %s", i, out.message);
+        mem_free(out.report);
+    }
+    policy_set_free(set);
+    mem_free(json);
+    buf_free(&pem);
+    buf_free(&base64);
+}
+END_TEST
+
 START_TEST(dialects_do_not_mix)
 {
     static const char cluster[] =
@@ -253,6 +294,7 @@ int main(void)
     tcase_add_loop_test(tcase, the_signed_name_must_fit, 0, ARRAY_LEN(identities));
     tcase_add_test(tcase, requirements_combine);
     tcase_add_test(tcase, own_trust_roots_parse);
+    tcase_add_test(tcase, pki_wants_every_subject);
     tcase_add_test(tcase, dialects_do_not_mix);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);

@@ -20,8 +20,9 @@ struct made {
     const char *second_key, *second_value;
     const char *reference, *type;
     size_t root;                 /* the certificate's chain, and proofs, count under this root */
-    bool chain_bad, sct_bad;
-    bool log, tsa;
+    bool chain_bad, sct_bad, chain_at_now;
+    bool log, tsa, log_unproven, log_timeless;
+    const char *workflow_repository;
     int64_t age, tsa_age;        /* of log and tsa, before TEST_NOW; tsa_age 0 = age */
     const char *serial;
 };
@@ -66,6 +67,8 @@ static char *text(const char *value)
     return (char *)(uintptr_t)value;
 }
 
+static bool always[] = {true, true}, never[] = {false, false};
+
 static void make_certificate(const struct made *made, struct claim *claim)
 {
     struct claim_certificate *certificate = mem_new(1, sizeof(*certificate));
@@ -75,9 +78,11 @@ static void make_certificate(const struct made *made, struct claim *claim)
     certificate->san_kind = SAN_URI;
     certificate->issuer = text(made->issuer);
     certificate->serial = text(made->serial != NULL ? made->serial : "abc1");
+    certificate->extensions[5] = text(made->workflow_repository);
     certificate->chains = mem_new(1, sizeof(*certificate->chains));
     certificate->chains[0] = (struct claim_chain){.root = made->root, .chain_verified = !made->chain_bad,
-                                                  .sct_verified = !made->sct_bad,
+                                                  .now_used = made->chain_at_now, .sct_verified = !made->sct_bad,
+                                                  .valid_at = made->chain_bad ? never : always,
                                                   .problem = text(made->chain_bad ? "expired then" : NULL)};
     certificate->chain_count = 1;
     claim->certificate = certificate;
@@ -88,8 +93,10 @@ static void make_proofs(const struct made *made, struct claim *claim)
     claim->times = mem_new(2, sizeof(*claim->times));
     claim->logs = mem_new(1, sizeof(*claim->logs));
     if (made->log) {
-        claim->logs[claim->log_count++] = (struct claim_log){.root = made->root, .log = text("log"), .set_verified = true};
-        claim->times[claim->time_count++] =
+        claim->logs[claim->log_count++] = (struct claim_log){.root = made->root, .log = text("log"),
+                                                                .set_verified = !made->log_unproven};
+        if (!made->log_timeless)
+            claim->times[claim->time_count++] =
             (struct claim_time){.kind = TIME_LOG, .root = made->root, .at = TEST_NOW - made->age, .authority = text("log")};
     }
     if (made->tsa)
@@ -254,6 +261,10 @@ static const struct row rows[] = {
     {"attested by another key", ATTESTED, "", {{CLAIM, .key = "ed25519.pub", .kind = CLAIM_ATTESTATION, .type = SPDX}},
      {{0}}, false, false, REASON_WRONG_KEY, NULL},
     {"a signature is no attestation", ATTESTED, "", {{CLAIM}}, {{0}}, false, false, REASON_NO_ATTESTATION, NULL},
+    {"a signature with the type of an attestation is none", ATTESTED, "", {{CLAIM, .type = SPDX}}, {{0}}, false, false,
+     REASON_NO_ATTESTATION, NULL},
+    {"an attestation without a type is no signature", KEY, "", {{CLAIM, .kind = CLAIM_ATTESTATION}}, {{0}}, false, false,
+     REASON_NO_SIGNATURE, NULL},
     {"each listed attestation", KEY "      attestations: [{name: a, predicateType: spdx}, {name: b, predicateType: slsaprovenance1}]\n",
      "", {{CLAIM, .kind = CLAIM_ATTESTATION, .type = SPDX}}, {{0}}, false, false, REASON_NO_ATTESTATION, NULL},
     {"each listed attestation, in any order",
@@ -293,9 +304,24 @@ static const struct row rows[] = {
     {"keyless, SCT", KEYLESS, "", {{GOOD_CI, .sct_bad = true}}, {{0}}, false, false, REASON_UNTRUSTED_CHAIN, NULL},
     {"keyless, SCT ignored", "    - keyless: {trustRootRef: mock, insecureIgnoreSCT: true, identities: [{issuerRegExp: ., "
                              "subjectRegExp: .}]}\n", "", {{GOOD_CI, .sct_bad = true}}, {{0}}, true, false, REASON_OK, NULL},
-    {"keyless, not logged", KEYLESS, "", {{CI_BY(CI, GH, false)}}, {{0}}, false, false, REASON_NO_LOG_ENTRY, NULL},
-    {"keyless, log ignored", KEYLESS "      pullguard: {insecureIgnoreTlog: true}\n", "", {{CI_BY(CI, GH, false)}}, {{0}},
-     true, false, REASON_OK, NULL},
+    {"keyless, not logged", KEYLESS, "", {{CI_BY(CI, GH, false), .chain_at_now = true}}, {{0}}, false, false, REASON_NO_LOG_ENTRY, NULL},
+    {"keyless, log ignored", KEYLESS "      pullguard: {insecureIgnoreTlog: true}\n", "",
+     {{CI_BY(CI, GH, false), .chain_at_now = true}}, {{0}}, true, false, REASON_OK, NULL},
+    {"keyless, log ignored, certificate not valid now", KEYLESS "      pullguard: {insecureIgnoreTlog: true}\n", "",
+     {{CI_BY(CI, GH, false), .chain_at_now = true, .chain_bad = true}}, {{0}}, false, false, REASON_UNTRUSTED_CHAIN, NULL},
+    {"keyless, log ignored, age wanted", KEYLESS "      pullguard: {insecureIgnoreTlog: true, maxAge: 30d}\n", "",
+     {{CI_BY(CI, GH, false), .chain_at_now = true}}, {{0}}, false, false, REASON_NO_TIMESTAMP, NULL},
+    {"keyless, logged without a time", KEYLESS, "", {{GOOD_CI, .chain_at_now = true, .log_timeless = true}}, {{0}}, false, false,
+     REASON_NO_TIMESTAMP, NULL},
+    {"keyless, logged without a time, with a timestamp", KEYLESS, "",
+     {{GOOD_CI, .log_timeless = true, .tsa = true}}, {{0}}, true, false, REASON_OK, NULL},
+    {"keyless, entry not proven", KEYLESS, "", {{GOOD_CI, .log_unproven = true}}, {{0}}, false, false, REASON_NO_LOG_ENTRY, NULL},
+#define WORKFLOW "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: ., subjectRegExp: ., pullguard: " \
+                 "{githubWorkflowRepository: a/b}}]}\n"
+    {"keyless, workflow", WORKFLOW, "", {{GOOD_CI, .workflow_repository = "a/b"}}, {{0}}, true, false, REASON_OK, NULL},
+    {"keyless, other workflow", WORKFLOW, "", {{GOOD_CI, .workflow_repository = "a/c"}}, {{0}}, false, false,
+     REASON_WRONG_IDENTITY, NULL},
+    {"keyless, no workflow", WORKFLOW, "", {{GOOD_CI}}, {{0}}, false, false, REASON_WRONG_IDENTITY, NULL},
     {"keyless, timestamp instead of log", KEYLESS "      rfc3161timestamp: {trustRootRef: mock}\n", "",
      {{CI_BY(CI, GH, false), .tsa = true}}, {{0}}, true, false, REASON_OK, NULL},
     {"keyless, timestamp wanted", KEYLESS "      rfc3161timestamp: {trustRootRef: mock}\n", "", {{GOOD_CI}}, {{0}}, false,
@@ -310,6 +336,8 @@ static const struct row rows[] = {
      false, REASON_NO_LOG_ENTRY, NULL},
     {"timestamp wanted", KEY "      rfc3161timestamp: {trustRootRef: mock}\n", "", {{CLAIM, .log = true}}, {{0}}, false, false,
      REASON_NO_TIMESTAMP, NULL},
+    {"timestamp of another root", KEY "      rfc3161timestamp: {trustRootRef: mock}\n", "",
+     {{CLAIM, .tsa = true, .root = 1}}, {{0}}, false, false, REASON_NO_TIMESTAMP, NULL},
     {"timestamp satisfied", KEY "      rfc3161timestamp: {trustRootRef: mock}\n", "", {{CLAIM, .tsa = true}}, {{0}}, true,
      false, REASON_OK, NULL},
     /* maxAge */
@@ -500,6 +528,63 @@ START_TEST(every_matching_policy_must_be_satisfied)
 }
 END_TEST
 
+/* A policy that only warns, after one that fails: still a failure, and that one is told. */
+START_TEST(a_warning_does_not_undo_a_failure)
+{
+    for (int order = 0; order < 2; order++) {
+        char *first = document("a", "r.io/**", order == 0 ? "" : "  mode: warn\n", KEY);
+        char *second = document("b", "r.io/**", order == 0 ? "  mode: warn\n" : "", KEY);
+        char *both = mem_printf("%s---\n%s", first, second);
+        struct policy_set *set = test_load(both);
+        struct policy_image image = test_image("r.io", "app", "v1");
+        struct claims claims = {0};
+        struct test_outcome out = test_decide(set, &image, &claims, NO_MATCH_DENY);
+
+        ck_assert(!out.satisfied && !out.warned);
+        ck_assert_int_eq(out.reason, REASON_NO_SIGNATURE);
+        ck_assert_str_eq(out.policy, order == 0 ? "a" : "b");
+        mem_free(out.report);
+        policy_set_free(set);
+        mem_free(first);
+        mem_free(second);
+        mem_free(both);
+    }
+}
+END_TEST
+
+START_TEST(conditions_are_asked)
+{
+    char *yaml = document("p", "r.io/**", "",
+                          KEY "      attestations:\n        - name: built\n          predicateType: slsaprovenance1\n"
+                              "          pullguard: {conditions: [{path: predicate.builder, equals: \"x\"}]}\n");
+    static const char *const statements[] = {"{\"predicate\":{\"builder\":\"y\"}}", "{\"predicate\":{\"builder\":\"x\"}}"};
+    struct policy_set *set = test_load(yaml);
+    struct policy_image image = test_image("r.io", "app", "v1");
+
+    for (size_t i = 0; i < ARRAY_LEN(statements); i++) {
+        struct row row = {.claims = {{CLAIM, .kind = CLAIM_ATTESTATION, .type = SLSA}}};
+        struct claims claims = make_claims(&row);
+        struct tree *tree = NULL;
+        struct error err = ERROR_INIT;
+        struct test_outcome out;
+
+        ck_assert(json_parse(span_str(statements[i]), "statement", TREE_NO_PLACES, &tree, &err));
+        claims.items[0].statement = tree_root(tree);
+        out = test_decide(set, &image, &claims, NO_MATCH_DENY);
+        ck_assert_int_eq(out.satisfied, i == 1);
+        ck_assert_int_eq(out.reason, i == 1 ? REASON_OK : REASON_ATTESTATION_CONDITION);
+        if (i == 0)
+            ck_assert_str_eq(out.message, "policy \"p\", authority \"authority-0\": attestation \"built\": predicate.builder: "
+                                          "wanted equals x, found string \"y\"");
+        mem_free(out.report);
+        free_claims(&claims);
+        tree_free(tree);
+    }
+    policy_set_free(set);
+    mem_free(yaml);
+}
+END_TEST
+
 START_TEST(no_match_is_what_the_settings_say)
 {
     static const struct {
@@ -649,6 +734,8 @@ int main(void)
     tcase_add_loop_test(tcase, decides, 0, ARRAY_LEN(rows));
     tcase_add_test(tcase, a_revoked_key_is_revoked_everywhere);
     tcase_add_test(tcase, every_matching_policy_must_be_satisfied);
+    tcase_add_test(tcase, a_warning_does_not_undo_a_failure);
+    tcase_add_test(tcase, conditions_are_asked);
     tcase_add_test(tcase, no_match_is_what_the_settings_say);
     tcase_add_test(tcase, roots_are_numbered_by_the_needs);
     tcase_add_test(tcase, the_report_tells_everything);

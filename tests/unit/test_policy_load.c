@@ -192,6 +192,8 @@ START_TEST(needs_name_each_thing_once)
                                        "      key: {path: ed25519.pub}\n"
                                        "      source: [{oci: docker.io/signatures, tagPrefix: x}]\n"
                                        "      attestations: [{name: s, predicateType: spdx}]\n"
+                                       "    - name: again\n"
+                                       "      key: {path: cosign.pub}\n"
                                        "    - name: ok\n"
                                        "      static: {action: pass}\n");
     struct policy_image image = test_image("r.io", "a", "v1"), other = test_image("q.io", "a", "v1");
