@@ -21,8 +21,8 @@ static const struct claim_chain *find_chain(const struct decide *decide, const s
 }
 
 /*
- * The chain must hold at every time that counts for this authority, whichever of its roots proves it. Without any such time
- * the verifier used the clock, which is enough only where no proof is asked for (check_proof.c).
+ * The chain must hold at every time that counts for this authority, whichever of its roots proves it. Without any such
+ * time the verifier used the clock, which is enough only where no proof is asked for (check_proof.c).
  */
 static bool chain_holds(const struct decide *decide, const struct authority *authority, const struct claim *claim,
                         const struct claim_chain *chain)

@@ -113,9 +113,12 @@ bool check_proofs(const struct decide *decide, const struct requirement *require
         return outcome_fail(ret, PROGRESS_PROOF, REASON_NO_TIMESTAMP,
                             "%s by %s has no verified timestamp by an authority of trust root \"%s\"", what,
                             signer_text(claim, signer, sizeof(signer)), decide->set->roots[authority->tsa_root].name);
-    /* A log entry without a time (Rekor v2) leaves open whether the short-lived certificate was valid when it signed. */
-    if (authority->kind == AUTHORITY_KEYLESS && !has_time && (authority->log_root != ROOT_NONE || authority->tsa_root != ROOT_NONE))
-        return outcome_fail(ret, PROGRESS_PROOF, REASON_NO_TIMESTAMP, "no trusted time proves when the %s by %s was made", what,
+    /* A log entry without a time (Rekor v2) leaves open whether the short-lived certificate was valid when it signed.
+     */
+    if (authority->kind == AUTHORITY_KEYLESS && !has_time &&
+        (authority->log_root != ROOT_NONE || authority->tsa_root != ROOT_NONE))
+        return outcome_fail(ret, PROGRESS_PROOF, REASON_NO_TIMESTAMP,
+                            "no trusted time proves when the %s by %s was made", what,
                             signer_text(claim, signer, sizeof(signer)));
     if (authority->kind == AUTHORITY_KEY &&
         !check_validity(decide, &authority->members[ret->entry], has_time, time, ret))

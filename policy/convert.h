@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Between ClusterImagePolicy and containers' policy.json (crio.md section 8). What does not mean the same on the other side
- * is refused with the reason; nothing is left out silently.
+ * Between ClusterImagePolicy and containers' policy.json (crio.md section 8). What does not mean the same on the other
+ * side is refused with the reason; nothing is left out silently.
  */
 #ifndef PG_POLICY_CONVERT_H
 #define PG_POLICY_CONVERT_H
@@ -22,8 +22,8 @@ struct plain {
 void plain_done(struct plain *plain);
 
 /*
- * The policy as plain requirement. strict: also refuses what policy.json would ask beyond the policy (a signed name of this
- * repository); else that becomes a note. UNSUPPORTED says what does not map.
+ * The policy as plain requirement. strict: also refuses what policy.json would ask beyond the policy (a signed name of
+ * this repository); else that becomes a note. UNSUPPORTED says what does not map.
  */
 bool plain_policy(const struct policy_set *set, const struct policy *policy, bool strict, struct plain *ret,
                   struct error *err) MUST_CHECK;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * policy.json -> ClusterImagePolicy. There, the most specific scope alone decides; here, every policy that matches. Scopes
- * within each other map only where the wider one asks for nothing that the narrower one does not ask for as well.
+ * policy.json -> ClusterImagePolicy. There, the most specific scope alone decides; here, every policy that matches.
+ * Scopes within each other map only where the wider one asks for nothing that the narrower one does not ask for as
+ * well.
  */
 #include <string.h>
 
@@ -38,18 +39,22 @@ static enum plain_kind scope_kind(const struct policy *policy)
 static bool check_authority(const struct policy *policy, const struct authority *authority, struct error *err)
 {
     if (authority->kind == AUTHORITY_KEYLESS)
-        return refuse(policy, authority->at,
-                      "fulcio and pki do not map by themselves: put the certificates into a trusted_root.json in the trust "
-                      "directory and write keyless with trustRootRef",
-                      err);
+        return refuse(
+            policy, authority->at,
+            "fulcio and pki do not map by themselves: put the certificates into a trusted_root.json in the trust "
+            "directory and write keyless with trustRootRef",
+            err);
     if (authority->log_root != ROOT_NONE)
-        return refuse(policy, authority->at,
-                      "rekorPublicKey does not map by itself: put the key into a trusted_root.json in the trust directory and "
-                      "write ctlog with trustRootRef",
-                      err);
+        return refuse(
+            policy, authority->at,
+            "rekorPublicKey does not map by itself: put the key into a trusted_root.json in the trust directory and "
+            "write ctlog with trustRootRef",
+            err);
     if (authority->kind == AUTHORITY_KEY && authority->reference != REFERENCE_MATCH_REPOSITORY)
-        return refuse(policy, authority->at,
-                      "of the kinds of signedIdentity only matchRepository has the same meaning here (identity: repository)", err);
+        return refuse(
+            policy, authority->at,
+            "of the kinds of signedIdentity only matchRepository has the same meaning here (identity: repository)",
+            err);
     return true;
 }
 
@@ -92,7 +97,8 @@ static bool is_written(const struct policy_set *set, const struct policy *policy
     for (size_t i = 0; i < set->policy_count; i++) {
         const struct policy *wide = &set->policies[i];
 
-        if (wide != policy && scope_kind(wide) != PLAIN_REJECT && scope_covers(scope_of(set, wide), scope_of(set, policy)))
+        if (wide != policy && scope_kind(wide) != PLAIN_REJECT &&
+            scope_covers(scope_of(set, wide), scope_of(set, policy)))
             return true;
     }
     return false;
@@ -107,10 +113,11 @@ static bool check_nesting(const struct policy_set *set, const struct policy *nar
             strcmp(scope_of(set, wide), scope_of(set, narrow)) == 0)
             continue;
         if (scope_kind(narrow) != PLAIN_REJECT && !asks_as_much(wide, narrow))
-            return refuse(narrow, narrow->at,
-                          "here every policy that matches must be satisfied, and a wider scope asks for something that this "
-                          "narrower one does not",
-                          err);
+            return refuse(
+                narrow, narrow->at,
+                "here every policy that matches must be satisfied, and a wider scope asks for something that this "
+                "narrower one does not",
+                err);
     }
     return true;
 }
@@ -120,7 +127,8 @@ static bool check_scope(const struct policy_set *set, const struct policy *polic
     if (strchr(policy->globs[0].text, '*') != NULL)
         return refuse(policy, policy->at, "a scope for subdomains does not map: globs treat ports differently", err);
     if (policy == &set->policies[set->default_policy] && scope_kind(policy) == PLAIN_ACCEPT)
-        return refuse(policy, policy->at, "a default that accepts anything is the setting \"no-match: allow\" here", err);
+        return refuse(policy, policy->at, "a default that accepts anything is the setting \"no-match: allow\" here",
+                      err);
     for (size_t i = 0; i < policy->authority_count; i++) {
         if (!check_authority(policy, &policy->authorities[i], err))
             return false;
@@ -204,8 +212,10 @@ bool convert_to_cluster(const struct policy_set *set, struct buf *ret, struct er
     size_t written = 0;
 
     if (set->has_other_transports)
-        return error_set(err, REASON_UNSUPPORTED, "%s: transports other than docker have no counterpart: images that come from "
-                                                  "no registry are not pulled", set->files[0]);
+        return error_set(err, REASON_UNSUPPORTED,
+                         "%s: transports other than docker have no counterpart: images that come from "
+                         "no registry are not pulled",
+                         set->files[0]);
     for (size_t i = 0; i < set->policy_count; i++) {
         const struct policy *policy = &set->policies[i];
 
@@ -218,7 +228,8 @@ bool convert_to_cluster(const struct policy_set *set, struct buf *ret, struct er
         written++;
     }
     if (written == 0)
-        return error_set(err, REASON_UNSUPPORTED, "%s: it rejects everything, as a node without policies does", set->files[0]);
+        return error_set(err, REASON_UNSUPPORTED, "%s: it rejects everything, as a node without policies does",
+                         set->files[0]);
     if (!buf_ok(&text))
         return error_set(err, REASON_LIMIT, "the policies would be too large");
     *ret = text;

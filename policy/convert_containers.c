@@ -60,7 +60,8 @@ static bool gather(struct conversion *conversion, bool strict_names, bool leave_
     for (size_t i = 0; i < set->policy_count; i++) {
         size_t claims = conversion->claim_count;
 
-        if (plain_policy(set, &set->policies[i], strict_names, &conversion->plains[conversion->plain_count], conversion->err) &&
+        if (plain_policy(set, &set->policies[i], strict_names, &conversion->plains[conversion->plain_count],
+                         conversion->err) &&
             claim_scopes(conversion, &set->policies[i], conversion->plain_count)) {
             conversion->plain_count++;
             continue;
@@ -108,7 +109,8 @@ static bool put_pem(struct json_out *out, const struct pubkey *key, bool as_base
     return true;
 }
 
-static bool put_keys(const struct conversion *conversion, const struct plain *plain, bool as_base64, struct json_out *out)
+static bool put_keys(const struct conversion *conversion, const struct plain *plain, bool as_base64,
+                     struct json_out *out)
 {
     for (size_t i = 0; i < plain->key_count; i++) {
         if (!put_pem(out, conversion->set->keys[plain->keys[i]].key, as_base64))
@@ -233,5 +235,6 @@ bool policy_convert(const struct policy_set *set, struct buf *ret, struct error 
 {
     if (set->dialect == DIALECT_NONE)
         return error_set(err, REASON_POLICY_ERROR, "there is no policy to convert");
-    return set->dialect == DIALECT_CONTAINERS ? convert_to_cluster(set, ret, err) : convert_to_containers(set, ret, err);
+    return set->dialect == DIALECT_CONTAINERS ? convert_to_cluster(set, ret, err)
+                                              : convert_to_containers(set, ret, err);
 }

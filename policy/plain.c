@@ -117,7 +117,8 @@ bool glob_scope(const struct policy *policy, const struct policy_glob *glob, cha
     }
     if (span_find_byte(scope, '*') != SIZE_MAX)
         return refuse(policy, glob->at,
-                      "a scope of policy.json is a registry, a namespace, a repository or one image: of the wildcards only \"/**\" "
+                      "a scope of policy.json is a registry, a namespace, a repository or one image: of the wildcards "
+                      "only \"/**\" "
                       "at the end, and \"**\" alone, map",
                       err);
     host = span_cut(scope, 0, span_find_byte(scope, '/'));
@@ -126,9 +127,9 @@ bool glob_scope(const struct policy *policy, const struct policy_glob *glob, cha
         return refuse(policy, glob->at, "the glob names no registry", err);
     if (scope.len > 0 && !below && host.len == scope.len)
         return refuse(policy, glob->at, "the glob names a registry and no repository; \"/**\" behind it maps", err);
-    *ret = span_eq_str(host, "index.docker.io") ? mem_printf("docker.io%.*s", (int)(scope.len - host.len),
-                                                              (const char *)scope.ptr + host.len)
-                                                 : mem_printf("%.*s", (int)scope.len, scope.len > 0 ? (const char *)scope.ptr : "");
+    *ret = span_eq_str(host, "index.docker.io")
+               ? mem_printf("docker.io%.*s", (int)(scope.len - host.len), (const char *)scope.ptr + host.len)
+               : mem_printf("%.*s", (int)scope.len, scope.len > 0 ? (const char *)scope.ptr : "");
     return *ret != NULL || error_oom(err);
 }
 

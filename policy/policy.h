@@ -125,14 +125,15 @@ bool policy_explain(const struct policy_set *set, const struct policy_image *ima
                     struct error *err) MUST_CHECK;
 
 /*
- * The set in the other dialect: ClusterImagePolicy documents as a containers policy.json, a policy.json as ClusterImagePolicy
- * YAML. UNSUPPORTED, with file and place, when something does not mean the same there.
+ * The set in the other dialect: ClusterImagePolicy documents as a containers policy.json, a policy.json as
+ * ClusterImagePolicy YAML. UNSUPPORTED, with file and place, when something does not mean the same there.
  */
 bool policy_convert(const struct policy_set *set, struct buf *ret, struct error *err) MUST_CHECK;
 /*
- * What the native check of CRI-O and podman can demand beside ours without ever refusing what the policies allow: a list
- * [{"scope": "host/team", "requirements": [["PEM", ...], ...]}]. Each inner list is one sigstoreSigned requirement (any of
- * its keys, matchRepository); all of a scope's requirements together. Policies that do not map exactly are left out.
+ * What the native check of CRI-O and podman can demand beside ours without ever refusing what the policies allow: a
+ * list
+ * [{"scope": "host/team", "requirements": [["PEM", ...], ...]}]. Each inner list is one sigstoreSigned requirement (any
+ * of its keys, matchRepository); all of a scope's requirements together. Policies that do not map exactly are left out.
  */
 bool policy_set_native(const struct policy_set *set, struct json_out *out, struct error *err) MUST_CHECK;
 

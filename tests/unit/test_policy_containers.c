@@ -250,8 +250,12 @@ START_TEST(pki_wants_every_subject)
         struct claim_chain chain = {.chain_verified = table[i].now, .now_used = true};
         struct claim_certificate certificate = {.san = sans[0], .sans = sans, .san_count = 2, .serial = serial,
                                                 .chains = &chain, .chain_count = 1};
-        struct claim claim = {.kind = CLAIM_SIGNATURE, .layout = LAYOUT_LEGACY, .signer = SIGNER_CERTIFICATE,
-                              .certificate = &certificate, .place = {.repository = repository}, .docker_reference = repository};
+        struct claim claim = {.kind = CLAIM_SIGNATURE,
+                              .layout = LAYOUT_LEGACY,
+                              .signer = SIGNER_CERTIFICATE,
+                              .certificate = &certificate,
+                              .place = {.repository = repository},
+                              .docker_reference = repository};
         struct claims claims = {.items = &claim, .count = 1};
         struct test_outcome out = test_decide(set, &image, &claims, NO_MATCH_DENY);
 

@@ -13,19 +13,24 @@ static const struct {
     const char *yaml, *wanted; /* a part of the output, or of the error's text */
     bool maps;
 } to_containers[] = {
-    {HEAD "  images: [{glob: \"r.io/**\"}]\n" KEY, "\"docker\":{\"r.io\":[{\"type\":\"sigstoreSigned\",\"keyDatas\":[\"", true},
+    {HEAD "  images: [{glob: \"r.io/**\"}]\n" KEY,
+     "\"docker\":{\"r.io\":[{\"type\":\"sigstoreSigned\",\"keyDatas\":[\"", true},
     {HEAD "  images: [{glob: \"r.io/team/**\"}]\n" KEY, "\"signedIdentity\":{\"type\":\"matchRepository\"}", true},
-    {HEAD "  images: [{glob: \"r.io/team/app:v1\"}]\n" KEY, "{\"r.io/team/app:v1\":[{\"type\":\"sigstoreSigned\"", true},
+    {HEAD "  images: [{glob: \"r.io/team/app:v1\"}]\n" KEY, "{\"r.io/team/app:v1\":[{\"type\":\"sigstoreSigned\"",
+     true},
     {HEAD "  images: [{glob: \"docker.io/library/**\"}]\n" KEY, "{\"docker.io/library\":[", true},
-    {HEAD "  images: [{glob: \"**\"}]\n" KEY, "{\"default\":[{\"type\":\"reject\"}],\"transports\":{\"docker\":{\"\":[", true},
+    {HEAD "  images: [{glob: \"**\"}]\n" KEY, "{\"default\":[{\"type\":\"reject\"}],\"transports\":{\"docker\":{\"\":[",
+     true},
     {HEAD "  images: [{glob: \"r.io/**\"}]\n  authorities: [{static: {action: pass}}]\n",
      "{\"r.io\":[{\"type\":\"insecureAcceptAnything\"}]}", true},
-    {HEAD "  images: [{glob: \"r.io/**\"}]\n  authorities: [{static: {action: fail}}]\n", "{\"r.io\":[{\"type\":\"reject\"}]}",
+    {HEAD "  images: [{glob: \"r.io/**\"}]\n  authorities: [{static: {action: fail}}]\n",
+     "{\"r.io\":[{\"type\":\"reject\"}]}", true},
+    {HEAD "  images: [{glob: \"r.io/**\"}]\n  mode: warn\n" KEY, "{\"r.io\":[{\"type\":\"insecureAcceptAnything\"}]}",
      true},
-    {HEAD "  images: [{glob: \"r.io/**\"}]\n  mode: warn\n" KEY, "{\"r.io\":[{\"type\":\"insecureAcceptAnything\"}]}", true},
     /* AND: the narrower scope repeats what holds above it */
-    {HEAD "  images: [{glob: \"r.io/**\"}]\n" KEY "---\napiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\n"
-          "metadata: {name: q}\nspec:\n  images: [{glob: \"r.io/team/**\"}]\n  authorities: [{static: {action: fail}}]\n",
+    {HEAD
+     "  images: [{glob: \"r.io/**\"}]\n" KEY "---\napiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\n"
+     "metadata: {name: q}\nspec:\n  images: [{glob: \"r.io/team/**\"}]\n  authorities: [{static: {action: fail}}]\n",
      "\"matchRepository\"}},{\"type\":\"reject\"}]", true},
     {HEAD "  images: [{glob: \"r.io/*\"}]\n" KEY, "wildcards only \"/**\"", false},
     {HEAD "  images: [{glob: \"r.io/app:*\"}]\n" KEY, "wildcards only \"/**\"", false},
@@ -33,14 +38,18 @@ static const struct {
     {HEAD "  images: [{glob: \"r.io/**\"}]\n  authorities: [{key: {path: cosign.pub}}]\n", "reads no bundles", false},
     {HEAD "  images: [{glob: \"r.io/**\"}]\n  authorities: [{key: {path: secp384r1.pub}, signatureFormat: legacy}]\n",
      "SHA-256 only", false},
-    {HEAD "  images: [{glob: \"r.io/**\"}]\n  authorities: [{key: {path: cosign.pub}, signatureFormat: legacy, annotations: {a: "
-          "b}}]\n", "annotations have no counterpart", false},
+    {HEAD "  images: [{glob: \"r.io/**\"}]\n  authorities: [{key: {path: cosign.pub}, signatureFormat: legacy, "
+          "annotations: {a: "
+          "b}}]\n",
+     "annotations have no counterpart", false},
     {HEAD "  images: [{glob: \"r.io/**\"}]\n  authorities: [{keyless: {identities: [{issuer: i, subject: s}]}}]\n",
      "keyless does not map", false},
     {HEAD "  images: [{glob: \"r.io/**\"}]\n  pullguard: {revoked: {digests: [\"" TEST_DIGEST "\"]}}\n" KEY,
      "revoked has no counterpart", false},
-    {HEAD "  images: [{glob: \"r.io/**\"}]\n  authorities: [{key: {path: cosign.pub}, signatureFormat: legacy, pullguard: "
-          "{notAfter: \"2030-01-01T00:00:00Z\"}}]\n", "notBefore and notAfter", false},
+    {HEAD
+     "  images: [{glob: \"r.io/**\"}]\n  authorities: [{key: {path: cosign.pub}, signatureFormat: legacy, pullguard: "
+     "{notAfter: \"2030-01-01T00:00:00Z\"}}]\n",
+     "notBefore and notAfter", false},
 };
 
 START_TEST(cluster_to_containers)
@@ -86,18 +95,22 @@ static const struct {
     {"{\"default\":" REJECT ",\"transports\":{\"docker\":{\"r.io\":" SIGNED "}}}", "    - glob: \"r.io/**\"\n", true},
     {"{\"default\":" REJECT ",\"transports\":{\"docker\":{\"r.io/app\":" SIGNED "}}}",
      "    - glob: \"r.io/app\"\n    - glob: \"r.io/app/**\"\n", true},
-    {"{\"default\":" REJECT ",\"transports\":{\"docker\":{\"docker.io/library\":" SIGNED "}}}", "glob: \"index.docker.io/library/**\"",
-     true},
-    {"{\"default\":" REJECT ",\"transports\":{\"docker\":{\"r.io/app:v1\":" SIGNED "}}}", "    - glob: \"r.io/app:v1\"\n", true},
+    {"{\"default\":" REJECT ",\"transports\":{\"docker\":{\"docker.io/library\":" SIGNED "}}}",
+     "glob: \"index.docker.io/library/**\"", true},
+    {"{\"default\":" REJECT ",\"transports\":{\"docker\":{\"r.io/app:v1\":" SIGNED "}}}",
+     "    - glob: \"r.io/app:v1\"\n", true},
     {"{\"default\":" SIGNED "}", "    - glob: \"**\"\n", true},
-    {"{\"default\":" REJECT ",\"transports\":{\"docker\":{\"r.io\":" ACCEPT ",\"r.io/bad\":" REJECT "}}}", "action: fail", true},
-    {"{\"default\":" REJECT ",\"transports\":{\"docker\":{\"r.io\":" ACCEPT ",\"r.io/a\":" SIGNED "}}}", "identity: repository", true},
-    {"{\"default\":" REJECT ",\"transports\":{\"docker\":{\"r.io\":" SIGNED ",\"r.io/a\":" ACCEPT "}}}", "a wider scope asks", false},
+    {"{\"default\":" REJECT ",\"transports\":{\"docker\":{\"r.io\":" ACCEPT ",\"r.io/bad\":" REJECT "}}}",
+     "action: fail", true},
+    {"{\"default\":" REJECT ",\"transports\":{\"docker\":{\"r.io\":" ACCEPT ",\"r.io/a\":" SIGNED "}}}",
+     "identity: repository", true},
+    {"{\"default\":" REJECT ",\"transports\":{\"docker\":{\"r.io\":" SIGNED ",\"r.io/a\":" ACCEPT "}}}",
+     "a wider scope asks", false},
     {"{\"default\":" REJECT "}", "rejects everything", false},
     {"{\"default\":" ACCEPT "}", "no-match: allow", false},
     {"{\"default\":" REJECT ",\"transports\":{\"docker\":{\"*.r.io\":" ACCEPT "}}}", "subdomains", false},
-    {"{\"default\":" REJECT ",\"transports\":{\"docker\":{\"r.io\":" ACCEPT "},\"oci\":{\"\":" ACCEPT "}}}", "transports other",
-     false},
+    {"{\"default\":" REJECT ",\"transports\":{\"docker\":{\"r.io\":" ACCEPT "},\"oci\":{\"\":" ACCEPT "}}}",
+     "transports other", false},
     {"{\"default\":[{\"type\":\"sigstoreSigned\",\"keyData\":\"%s\"}]}", "only matchRepository", false},
 };
 
@@ -118,7 +131,8 @@ START_TEST(containers_to_cluster)
     ck_assert_msg(good == to_cluster[_i].maps, "%s", text);
     ck_assert_msg(strstr(text, to_cluster[_i].wanted) != NULL, "%s\nnot in %s", to_cluster[_i].wanted, text);
     if (good)
-        ck_assert_msg(policy_set_add(back, "back.yaml", buf_as_span(&out), &test_source, &err), "%s\n%s", err.text, text);
+        ck_assert_msg(policy_set_add(back, "back.yaml", buf_as_span(&out), &test_source, &err), "%s\n%s", err.text,
+                      text);
     buf_free(&out);
     policy_set_free(set);
     policy_set_free(back);
@@ -164,11 +178,14 @@ END_TEST
 START_TEST(native_requirements_are_exact_or_left_out)
 {
     struct policy_set *set = test_load(
-        HEAD "  images: [{glob: \"r.io/**\"}]\n" KEY "---\napiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\n"
-             "metadata: {name: wide}\nspec:\n  images: [{glob: \"q.io/**\"}]\n  authorities: [{key: {path: cosign.pub}, "
-             "signatureFormat: legacy}]\n---\napiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\n"
-             "metadata: {name: nested}\nspec:\n  images: [{glob: \"r.io/team/**\"}]\n  authorities: [{key: {path: rsa2048.pub}, "
-             "signatureFormat: legacy, pullguard: {identity: repository}}]\n");
+        HEAD
+        "  images: [{glob: \"r.io/**\"}]\n" KEY
+        "---\napiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\n"
+        "metadata: {name: wide}\nspec:\n  images: [{glob: \"q.io/**\"}]\n  authorities: [{key: {path: cosign.pub}, "
+        "signatureFormat: legacy}]\n---\napiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\n"
+        "metadata: {name: nested}\nspec:\n  images: [{glob: \"r.io/team/**\"}]\n  authorities: [{key: {path: "
+        "rsa2048.pub}, "
+        "signatureFormat: legacy, pullguard: {identity: repository}}]\n");
     struct buf text = BUF_INIT(100000);
     struct json_out out = json_out_to(&text);
     struct tree *tree = NULL;

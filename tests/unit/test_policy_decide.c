@@ -97,7 +97,8 @@ static void make_proofs(const struct made *made, struct claim *claim)
                                                                 .set_verified = !made->log_unproven};
         if (!made->log_timeless)
             claim->times[claim->time_count++] =
-            (struct claim_time){.kind = TIME_LOG, .root = made->root, .at = TEST_NOW - made->age, .authority = text("log")};
+            (struct claim_time){.kind = TIME_LOG, .root = made->root, .at = TEST_NOW - made->age,
+            .authority = text("log")};
     }
     if (made->tsa)
         claim->times[claim->time_count++] =
@@ -140,12 +141,14 @@ static struct claims make_claims(const struct row *row)
 
     for (size_t i = 0; i < 4 && row->claims[i].present; i++)
         make_claim(&row->claims[i], &claims.items[claims.count++]);
-    for (size_t i = 0; i < 2 && row->findings[i].reason != 0; i++)
-        claims.findings[claims.finding_count++] =
-            (struct finding){.place = {.repository = text(row->findings[i].repository != NULL ? row->findings[i].repository
-                                                                                              : "r.io/app")},
-                             .kind = row->findings[i].kind != 0 ? row->findings[i].kind : CLAIM_SIGNATURE,
-                             .reason = row->findings[i].reason, .text = text(row->findings[i].text)};
+    for (size_t i = 0; i < 2 && row->findings[i].reason != 0; i++) {
+        const struct found *found = &row->findings[i];
+
+        claims.findings[claims.finding_count++] = (struct finding){
+            .place = {.repository = text(found->repository != NULL ? found->repository : "r.io/app")},
+            .kind = found->kind != 0 ? found->kind : CLAIM_SIGNATURE, .reason = found->reason,
+            .text = text(found->text)};
+    }
     return claims;
 }
 
@@ -174,22 +177,26 @@ static const struct row rows[] = {
      "policy \"p\", authority \"authority-1\": satisfied"},
     {"hash wanted", "    - key: {path: cosign.pub, hashAlgorithm: sha512}\n", "", {{CLAIM}}, {{0}}, false, false,
      REASON_WRONG_KEY, NULL},
-    {"hash right", "    - key: {path: cosign.pub, hashAlgorithm: sha512}\n", "", {{CLAIM, .hash = DIGEST_SHA512}}, {{0}},
+    {"hash right", "    - key: {path: cosign.pub, hashAlgorithm: sha512}\n", "", {{CLAIM, .hash = DIGEST_SHA512}},
+     {{0}},
      true, false, REASON_OK, NULL},
     /* findings: the furthest one is told */
     {"broken", KEY, "", {{0}}, {{REASON_BAD_SIGNATURE, 0, NULL, "not base64"}}, false, false, REASON_BAD_SIGNATURE,
      "policy \"p\", authority \"authority-0\": not base64"},
     {"look-up failed", KEY, "", {{0}}, {{REASON_FETCH_FAILED, 0, NULL, "r.io: connection refused"}}, false, false,
      REASON_FETCH_FAILED, "policy \"p\", authority \"authority-0\": r.io: connection refused"},
-    {"look-up timed out", KEY, "", {{0}}, {{REASON_TIMEOUT, 0, NULL, "r.io: too slow"}}, false, false, REASON_TIMEOUT, NULL},
+    {"look-up timed out", KEY, "", {{0}}, {{REASON_TIMEOUT, 0, NULL, "r.io: too slow"}}, false, false, REASON_TIMEOUT,
+     NULL},
     {"look-up failed besides", KEY, "", {{0}},
      {{REASON_WRONG_KEY, 0, NULL, "signed by another key"}, {REASON_FETCH_FAILED, 0, NULL, "x"}}, false, false,
      REASON_WRONG_KEY, "policy \"p\", authority \"authority-0\": signed by another key (besides, 1 look-up failed)"},
     {"look-up failed elsewhere", KEY, "", {{0}}, {{REASON_FETCH_FAILED, 0, "r.io/other", "x"}}, false, false,
      REASON_NO_SIGNATURE, NULL},
     {"wrong key beats broken", KEY, "", {{0}},
-     {{REASON_BAD_SIGNATURE, 0, NULL, "broken"}, {REASON_WRONG_KEY, 0, NULL, "other"}}, false, false, REASON_WRONG_KEY, NULL},
-    {"a look-up that failed does not spoil a good signature", KEY, "", {{CLAIM}}, {{REASON_FETCH_FAILED, 0, NULL, "x"}}, true,
+     {{REASON_BAD_SIGNATURE, 0, NULL, "broken"}, {REASON_WRONG_KEY, 0, NULL, "other"}}, false, false, REASON_WRONG_KEY,
+     NULL},
+    {"a look-up that failed does not spoil a good signature", KEY, "", {{CLAIM}}, {{REASON_FETCH_FAILED, 0, NULL, "x"}},
+     true,
      false, REASON_OK, NULL},
     /* annotations */
     {"annotation", PROD, "", {{CLAIM, .annotation_key = "environment", .annotation_value = "production"}}, {{0}}, true,
@@ -199,7 +206,8 @@ static const struct row rows[] = {
      "policy \"p\", authority \"authority-0\": signature by key 26a3e1ca0712... carries annotation "
      "environment=\"staging\", wanted \"production\""},
     {"annotation absent", PROD, "", {{CLAIM}}, {{0}}, false, false, REASON_ANNOTATION_MISMATCH,
-     "policy \"p\", authority \"authority-0\": signature by key 26a3e1ca0712... carries no annotation environment, wanted "
+     "policy \"p\", authority \"authority-0\": signature by key 26a3e1ca0712... carries no annotation environment, "
+     "wanted "
      "\"production\""},
     {"annotation of other case", PROD, "", {{CLAIM, .annotation_key = "Environment", .annotation_value = "production"}},
      {{0}}, false, false, REASON_ANNOTATION_MISMATCH, NULL},
@@ -210,20 +218,24 @@ static const struct row rows[] = {
      {{CLAIM, .annotation_key = "build", .annotation_value = "42", .annotation_number = true}}, {{0}}, false, false,
      REASON_ANNOTATION_MISMATCH, NULL},
     {"extra annotations are ignored", PROD, "",
-     {{CLAIM, .annotation_key = "environment", .annotation_value = "production", .second_key = "x", .second_value = "y"}},
+     {{CLAIM, .annotation_key = "environment", .annotation_value = "production", .second_key = "x",
+     .second_value = "y"}},
      {{0}}, true, false, REASON_OK, NULL},
     {"both on one signature", BOTH, "",
-     {{CLAIM, .annotation_key = "environment", .annotation_value = "production", .second_key = "repo", .second_value = "a/b"}},
+     {{CLAIM, .annotation_key = "environment", .annotation_value = "production", .second_key = "repo",
+     .second_value = "a/b"}},
      {{0}}, true, false, REASON_OK, NULL},
     {"one on each of two signatures", BOTH, "",
      {{CLAIM, .annotation_key = "environment", .annotation_value = "production"},
       {CLAIM, .annotation_key = "repo", .annotation_value = "a/b"}},
      {{0}}, false, false, REASON_ANNOTATION_MISMATCH, NULL},
     {"right annotations by the wrong key", PROD, "",
-     {{CLAIM, .key = "ed25519.pub", .annotation_key = "environment", .annotation_value = "production"}}, {{0}}, false, false,
+     {{CLAIM, .key = "ed25519.pub", .annotation_key = "environment", .annotation_value = "production"}}, {{0}}, false,
+     false,
      REASON_WRONG_KEY, NULL},
     {"annotations in a bundle", PROD, "",
-     {{CLAIM, .layout = LAYOUT_BUNDLE, .type = SIGN, .annotation_key = "environment", .annotation_value = "production"}},
+     {{CLAIM, .layout = LAYOUT_BUNDLE, .type = SIGN, .annotation_key = "environment",
+     .annotation_value = "production"}},
      {{0}}, true, false, REASON_OK, NULL},
     {"mismatch is told before wrong key", PROD, "", {{CLAIM, .key = "ed25519.pub"}, {CLAIM}}, {{0}}, false, false,
      REASON_ANNOTATION_MISMATCH, NULL},
@@ -232,8 +244,10 @@ static const struct row rows[] = {
      "policy \"p\", authority \"authority-0\": passes without a signature (static: pass)"},
     {"static fail", "    - static: {action: fail, message: \"not here\"}\n", "", {{CLAIM}}, {{0}}, false, false,
      REASON_STATIC_FAIL, "policy \"p\", authority \"authority-0\": not here"},
-    {"static pass or key, signed", "    - static: {action: pass}\n" KEY, "", {{CLAIM}}, {{0}}, true, false, REASON_OK, NULL},
-    {"static pass or key, unsigned", "    - static: {action: pass}\n" KEY, "", {{0}}, {{0}}, true, false, REASON_STATIC_PASS,
+    {"static pass or key, signed", "    - static: {action: pass}\n" KEY, "", {{CLAIM}}, {{0}}, true, false, REASON_OK,
+     NULL},
+    {"static pass or key, unsigned", "    - static: {action: pass}\n" KEY, "", {{0}}, {{0}}, true, false,
+     REASON_STATIC_PASS,
      NULL},
     {"static fail or key", "    - static: {action: fail}\n" KEY, "", {{CLAIM}}, {{0}}, true, false, REASON_OK, NULL},
     /* source */
@@ -241,21 +255,27 @@ static const struct row rows[] = {
      REASON_OK, NULL},
     {"source, found beside the image", KEY "      source: [{oci: s.io/sigs}]\n", "", {{CLAIM}}, {{0}}, false, false,
      REASON_NO_SIGNATURE, "policy \"p\", authority \"authority-0\": no signature found in s.io/sigs"},
-    {"prefix", KEY "      source: [{tagPrefix: x}]\n", "", {{CLAIM, .prefix = "x"}}, {{0}}, true, false, REASON_OK, NULL},
+    {"prefix", KEY "      source: [{tagPrefix: x}]\n", "", {{CLAIM, .prefix = "x"}}, {{0}}, true, false, REASON_OK,
+     NULL},
     {"prefix, found without", KEY "      source: [{tagPrefix: x}]\n", "", {{CLAIM}}, {{0}}, false, false,
      REASON_NO_SIGNATURE, NULL},
     {"prefix says nothing about referrers", KEY "      source: [{tagPrefix: x}]\n", "",
      {{CLAIM, .layout = LAYOUT_BUNDLE, .type = SIGN}}, {{0}}, true, false, REASON_OK, NULL},
     /* layouts and types: trap 6, CVE-2022-35930 */
-    {"bundle wanted", KEY "      signatureFormat: bundle\n", "", {{CLAIM}}, {{0}}, false, false, REASON_NO_SIGNATURE, NULL},
-    {"legacy wanted", KEY "      signatureFormat: legacy\n", "", {{CLAIM, .layout = LAYOUT_BUNDLE, .type = SIGN}}, {{0}},
+    {"bundle wanted", KEY "      signatureFormat: bundle\n", "", {{CLAIM}}, {{0}}, false, false, REASON_NO_SIGNATURE,
+     NULL},
+    {"legacy wanted", KEY "      signatureFormat: legacy\n", "", {{CLAIM, .layout = LAYOUT_BUNDLE, .type = SIGN}},
+     {{0}},
      false, false, REASON_NO_SIGNATURE, NULL},
     {"an attestation is no signature", KEY, "",
-     {{CLAIM, .kind = CLAIM_ATTESTATION, .layout = LAYOUT_BUNDLE, .type = SPDX}}, {{0}}, false, false, REASON_NO_SIGNATURE, NULL},
-    {"a bundle of another type called signature is none", KEY, "", {{CLAIM, .layout = LAYOUT_BUNDLE, .type = SPDX}}, {{0}},
+     {{CLAIM, .kind = CLAIM_ATTESTATION, .layout = LAYOUT_BUNDLE, .type = SPDX}}, {{0}}, false, false,
+     REASON_NO_SIGNATURE, NULL},
+    {"a bundle of another type called signature is none", KEY, "", {{CLAIM, .layout = LAYOUT_BUNDLE, .type = SPDX}},
+     {{0}},
      false, false, REASON_NO_SIGNATURE, NULL},
     {"attested", ATTESTED, "", {{CLAIM, .kind = CLAIM_ATTESTATION, .type = SPDX}}, {{0}}, true, false, REASON_OK, NULL},
-    {"attested with another type", ATTESTED, "", {{CLAIM, .kind = CLAIM_ATTESTATION, .type = SLSA}}, {{0}}, false, false,
+    {"attested with another type", ATTESTED, "", {{CLAIM, .kind = CLAIM_ATTESTATION, .type = SLSA}}, {{0}}, false,
+     false,
      REASON_NO_ATTESTATION,
      "policy \"p\", authority \"authority-0\": no attestation of type https://spdx.dev/Document found in r.io/app"},
     {"attested by another key", ATTESTED, "", {{CLAIM, .key = "ed25519.pub", .kind = CLAIM_ATTESTATION, .type = SPDX}},
@@ -263,20 +283,25 @@ static const struct row rows[] = {
     {"a signature is no attestation", ATTESTED, "", {{CLAIM}}, {{0}}, false, false, REASON_NO_ATTESTATION, NULL},
     {"a signature with the type of an attestation is none", ATTESTED, "", {{CLAIM, .type = SPDX}}, {{0}}, false, false,
      REASON_NO_ATTESTATION, NULL},
-    {"an attestation without a type is no signature", KEY, "", {{CLAIM, .kind = CLAIM_ATTESTATION}}, {{0}}, false, false,
+    {"an attestation without a type is no signature", KEY, "", {{CLAIM, .kind = CLAIM_ATTESTATION}}, {{0}}, false,
+     false,
      REASON_NO_SIGNATURE, NULL},
-    {"each listed attestation", KEY "      attestations: [{name: a, predicateType: spdx}, {name: b, predicateType: slsaprovenance1}]\n",
+    {"each listed attestation", KEY "      attestations: [{name: a, predicateType: spdx}, {name: b, predicateType: "
+     "slsaprovenance1}]\n",
      "", {{CLAIM, .kind = CLAIM_ATTESTATION, .type = SPDX}}, {{0}}, false, false, REASON_NO_ATTESTATION, NULL},
     {"each listed attestation, in any order",
      KEY "      attestations: [{name: a, predicateType: spdx}, {name: b, predicateType: slsaprovenance1}]\n", "",
-     {{CLAIM, .kind = CLAIM_ATTESTATION, .type = SLSA}, {CLAIM, .kind = CLAIM_ATTESTATION, .type = SPDX}}, {{0}}, true, false,
+     {{CLAIM, .kind = CLAIM_ATTESTATION, .type = SLSA}, {CLAIM, .kind = CLAIM_ATTESTATION, .type = SPDX}}, {{0}}, true,
+     false,
      REASON_OK, NULL},
     {"one good attestation of a type is enough", ATTESTED, "",
-     {{CLAIM, .key = "ed25519.pub", .kind = CLAIM_ATTESTATION, .type = SPDX}, {CLAIM, .kind = CLAIM_ATTESTATION, .type = SPDX}},
+     {{CLAIM, .key = "ed25519.pub", .kind = CLAIM_ATTESTATION, .type = SPDX}, {CLAIM, .kind = CLAIM_ATTESTATION,
+     .type = SPDX}},
      {{0}}, true, false, REASON_OK, NULL},
     {"attested, and not signed", ATTESTED "      pullguard: {signedAndAttested: true}\n", "",
      {{CLAIM, .kind = CLAIM_ATTESTATION, .type = SPDX}}, {{0}}, false, false, REASON_NO_SIGNATURE, NULL},
-    {"signed, and not attested", ATTESTED "      pullguard: {signedAndAttested: true}\n", "", {{CLAIM}}, {{0}}, false, false,
+    {"signed, and not attested", ATTESTED "      pullguard: {signedAndAttested: true}\n", "", {{CLAIM}}, {{0}}, false,
+     false,
      REASON_NO_ATTESTATION, NULL},
     {"signed and attested", ATTESTED "      pullguard: {signedAndAttested: true}\n", "",
      {{CLAIM}, {CLAIM, .kind = CLAIM_ATTESTATION, .type = SPDX}}, {{0}}, true, false, REASON_OK, NULL},
@@ -297,25 +322,33 @@ static const struct row rows[] = {
     {"keyless, no issuer, some issuer wanted",
      "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: \".+\", subjectRegExp: .}]}\n", "",
      {{CI_BY(CI, NULL, true)}}, {{0}}, false, false, REASON_WRONG_IDENTITY, NULL},
-    {"keyless, regular expression", "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: github, subjectRegExp: "
-                                    "\"^https://github.com/a/\"}]}\n", "", {{GOOD_CI}}, {{0}}, true, false, REASON_OK, NULL},
+    {"keyless, regular expression", "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: github, "
+     "subjectRegExp: "
+                                    "\"^https://github.com/a/\"}]}\n", "", {{GOOD_CI}}, {{0}}, true, false, REASON_OK,
+                                    NULL},
     {"keyless, chain", KEYLESS, "", {{GOOD_CI, .chain_bad = true}}, {{0}}, false, false, REASON_UNTRUSTED_CHAIN, NULL},
     {"keyless, other root", KEYLESS, "", {{GOOD_CI, .root = 1}}, {{0}}, false, false, REASON_UNTRUSTED_CHAIN, NULL},
     {"keyless, SCT", KEYLESS, "", {{GOOD_CI, .sct_bad = true}}, {{0}}, false, false, REASON_UNTRUSTED_CHAIN, NULL},
-    {"keyless, SCT ignored", "    - keyless: {trustRootRef: mock, insecureIgnoreSCT: true, identities: [{issuerRegExp: ., "
-                             "subjectRegExp: .}]}\n", "", {{GOOD_CI, .sct_bad = true}}, {{0}}, true, false, REASON_OK, NULL},
-    {"keyless, not logged", KEYLESS, "", {{CI_BY(CI, GH, false), .chain_at_now = true}}, {{0}}, false, false, REASON_NO_LOG_ENTRY, NULL},
+    {"keyless, SCT ignored", "    - keyless: {trustRootRef: mock, insecureIgnoreSCT: true, identities: [{issuerRegExp: "
+     "., "
+                             "subjectRegExp: .}]}\n", "", {{GOOD_CI, .sct_bad = true}}, {{0}}, true, false, REASON_OK,
+                             NULL},
+    {"keyless, not logged", KEYLESS, "", {{CI_BY(CI, GH, false), .chain_at_now = true}}, {{0}}, false, false,
+     REASON_NO_LOG_ENTRY, NULL},
     {"keyless, log ignored", KEYLESS "      pullguard: {insecureIgnoreTlog: true}\n", "",
      {{CI_BY(CI, GH, false), .chain_at_now = true}}, {{0}}, true, false, REASON_OK, NULL},
     {"keyless, log ignored, certificate not valid now", KEYLESS "      pullguard: {insecureIgnoreTlog: true}\n", "",
-     {{CI_BY(CI, GH, false), .chain_at_now = true, .chain_bad = true}}, {{0}}, false, false, REASON_UNTRUSTED_CHAIN, NULL},
+     {{CI_BY(CI, GH, false), .chain_at_now = true, .chain_bad = true}}, {{0}}, false, false, REASON_UNTRUSTED_CHAIN,
+     NULL},
     {"keyless, log ignored, age wanted", KEYLESS "      pullguard: {insecureIgnoreTlog: true, maxAge: 30d}\n", "",
      {{CI_BY(CI, GH, false), .chain_at_now = true}}, {{0}}, false, false, REASON_NO_TIMESTAMP, NULL},
-    {"keyless, logged without a time", KEYLESS, "", {{GOOD_CI, .chain_at_now = true, .log_timeless = true}}, {{0}}, false, false,
+    {"keyless, logged without a time", KEYLESS, "", {{GOOD_CI, .chain_at_now = true, .log_timeless = true}}, {{0}},
+     false, false,
      REASON_NO_TIMESTAMP, NULL},
     {"keyless, logged without a time, with a timestamp", KEYLESS, "",
      {{GOOD_CI, .log_timeless = true, .tsa = true}}, {{0}}, true, false, REASON_OK, NULL},
-    {"keyless, entry not proven", KEYLESS, "", {{GOOD_CI, .log_unproven = true}}, {{0}}, false, false, REASON_NO_LOG_ENTRY, NULL},
+    {"keyless, entry not proven", KEYLESS, "", {{GOOD_CI, .log_unproven = true}}, {{0}}, false, false,
+     REASON_NO_LOG_ENTRY, NULL},
 #define WORKFLOW "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: ., subjectRegExp: ., pullguard: " \
                  "{githubWorkflowRepository: a/b}}]}\n"
     {"keyless, workflow", WORKFLOW, "", {{GOOD_CI, .workflow_repository = "a/b"}}, {{0}}, true, false, REASON_OK, NULL},
@@ -324,21 +357,27 @@ static const struct row rows[] = {
     {"keyless, no workflow", WORKFLOW, "", {{GOOD_CI}}, {{0}}, false, false, REASON_WRONG_IDENTITY, NULL},
     {"keyless, timestamp instead of log", KEYLESS "      rfc3161timestamp: {trustRootRef: mock}\n", "",
      {{CI_BY(CI, GH, false), .tsa = true}}, {{0}}, true, false, REASON_OK, NULL},
-    {"keyless, timestamp wanted", KEYLESS "      rfc3161timestamp: {trustRootRef: mock}\n", "", {{GOOD_CI}}, {{0}}, false,
+    {"keyless, timestamp wanted", KEYLESS "      rfc3161timestamp: {trustRootRef: mock}\n", "", {{GOOD_CI}}, {{0}},
+     false,
      false, REASON_NO_TIMESTAMP, NULL},
-    {"keyless, both wanted", KEYLESS "      rfc3161timestamp: {trustRootRef: mock}\n      ctlog: {trustRootRef: mock}\n", "",
+    {"keyless, both wanted", KEYLESS "      rfc3161timestamp: {trustRootRef: mock}\n      ctlog: {trustRootRef: "
+     "mock}\n", "",
      {{CI_BY(CI, GH, false), .tsa = true}}, {{0}}, false, false, REASON_NO_LOG_ENTRY, NULL},
     /* proofs for keys */
     {"ctlog wants an entry", KEY "      ctlog: {trustRootRef: mock}\n", "", {{CLAIM}}, {{0}}, false, false,
      REASON_NO_LOG_ENTRY, NULL},
-    {"ctlog satisfied", KEY "      ctlog: {trustRootRef: mock}\n", "", {{CLAIM, .log = true}}, {{0}}, true, false, REASON_OK, NULL},
-    {"ctlog of another root", KEY "      ctlog: {trustRootRef: mock}\n", "", {{CLAIM, .log = true, .root = 1}}, {{0}}, false,
+    {"ctlog satisfied", KEY "      ctlog: {trustRootRef: mock}\n", "", {{CLAIM, .log = true}}, {{0}}, true, false,
+     REASON_OK, NULL},
+    {"ctlog of another root", KEY "      ctlog: {trustRootRef: mock}\n", "", {{CLAIM, .log = true, .root = 1}}, {{0}},
+     false,
      false, REASON_NO_LOG_ENTRY, NULL},
-    {"timestamp wanted", KEY "      rfc3161timestamp: {trustRootRef: mock}\n", "", {{CLAIM, .log = true}}, {{0}}, false, false,
+    {"timestamp wanted", KEY "      rfc3161timestamp: {trustRootRef: mock}\n", "", {{CLAIM, .log = true}}, {{0}}, false,
+     false,
      REASON_NO_TIMESTAMP, NULL},
     {"timestamp of another root", KEY "      rfc3161timestamp: {trustRootRef: mock}\n", "",
      {{CLAIM, .tsa = true, .root = 1}}, {{0}}, false, false, REASON_NO_TIMESTAMP, NULL},
-    {"timestamp satisfied", KEY "      rfc3161timestamp: {trustRootRef: mock}\n", "", {{CLAIM, .tsa = true}}, {{0}}, true,
+    {"timestamp satisfied", KEY "      rfc3161timestamp: {trustRootRef: mock}\n", "", {{CLAIM, .tsa = true}}, {{0}},
+     true,
      false, REASON_OK, NULL},
     /* maxAge */
     {"young enough", KEY "      ctlog: {trustRootRef: mock}\n      pullguard: {maxAge: 30d}\n", "",
@@ -357,7 +396,8 @@ static const struct row rows[] = {
     /* validity */
     {"not after, no trusted time: now counts", KEY "      pullguard: {notAfter: \"2026-11-23T17:59:59Z\"}\n", "",
      {{CLAIM, .log = true, .age = DAY}}, {{0}}, false, false, REASON_EXPIRED, NULL},
-    {"not after, last second", KEY "      pullguard: {notAfter: \"2026-11-23T18:00:00Z\"}\n", "", {{CLAIM}}, {{0}}, true,
+    {"not after, last second", KEY "      pullguard: {notAfter: \"2026-11-23T18:00:00Z\"}\n", "", {{CLAIM}}, {{0}},
+     true,
      false, REASON_OK, NULL},
     {"not before", KEY "      pullguard: {notBefore: \"2026-11-23T18:00:01Z\"}\n", "", {{CLAIM}}, {{0}}, false, false,
      REASON_EXPIRED, NULL},
@@ -369,51 +409,64 @@ static const struct row rows[] = {
      {{CLAIM, .log = true, .age = 10 * DAY}}, {{0}}, false, false, REASON_EXPIRED, NULL},
     /* identity: the signed docker-reference */
     {"reference any", KEY, "", {{CLAIM, .reference = "other.io/app"}}, {{0}}, true, false, REASON_OK, NULL},
-    {"reference repository", KEY "      pullguard: {identity: repository}\n", "", {{CLAIM, .reference = "r.io/app"}}, {{0}},
+    {"reference repository", KEY "      pullguard: {identity: repository}\n", "", {{CLAIM, .reference = "r.io/app"}},
+     {{0}},
      true, false, REASON_OK, NULL},
     {"reference of another repository", KEY "      pullguard: {identity: repository}\n", "",
      {{CLAIM, .reference = "r.io/other"}}, {{0}}, false, false, REASON_IDENTITY_MISMATCH,
      "policy \"p\", authority \"authority-0\": the signature is for \"r.io/other\", wanted r.io/app"},
     {"reference absent", KEY "      pullguard: {identity: repository}\n", "",
      {{CLAIM, .layout = LAYOUT_BUNDLE, .type = SIGN}}, {{0}}, false, false, REASON_IDENTITY_MISMATCH, NULL},
-    {"reference exact", KEY "      pullguard: {identity: exact}\n", "", {{CLAIM, .reference = "r.io/app:v1"}}, {{0}}, true,
+    {"reference exact", KEY "      pullguard: {identity: exact}\n", "", {{CLAIM, .reference = "r.io/app:v1"}}, {{0}},
+     true,
      false, REASON_OK, NULL},
-    {"reference exact, other tag", KEY "      pullguard: {identity: exact}\n", "", {{CLAIM, .reference = "r.io/app:v2"}},
+    {"reference exact, other tag", KEY "      pullguard: {identity: exact}\n", "", {{CLAIM,
+     .reference = "r.io/app:v2"}},
      {{0}}, false, false, REASON_IDENTITY_MISMATCH, NULL},
-    {"reference exact, repository only", KEY "      pullguard: {identity: exact}\n", "", {{CLAIM, .reference = "r.io/app"}},
+    {"reference exact, repository only", KEY "      pullguard: {identity: exact}\n", "", {{CLAIM,
+     .reference = "r.io/app"}},
      {{0}}, false, false, REASON_IDENTITY_MISMATCH, NULL},
     {"reference exact by digest", KEY "      pullguard: {identity: exact}\n", "",
      {{CLAIM, .reference = "r.io/app@" TEST_DIGEST}}, {{0}}, true, false, REASON_OK, NULL},
     /* threshold: distinct keys (trap 10) */
-#define TWO_OF_THREE KEY "      pullguard:\n        keys: [{name: b, path: ed25519.pub}, {name: c, path: secp384r1.pub}]\n        threshold: 2\n"
+#define TWO_OF_THREE KEY "      pullguard:\n        keys: [{name: b, path: ed25519.pub}, {name: c, path: " \
+    "secp384r1.pub}]\n        threshold: 2\n"
     {"one of two wanted", TWO_OF_THREE, "", {{CLAIM}}, {{0}}, false, false, REASON_THRESHOLD,
      "policy \"p\", authority \"authority-0\": signed by 1 of 2 distinct signers wanted"},
     {"one key twice is one", TWO_OF_THREE, "", {{CLAIM}, {CLAIM}}, {{0}}, false, false, REASON_THRESHOLD, NULL},
     {"two keys", TWO_OF_THREE, "", {{CLAIM}, {CLAIM, .key = "secp384r1.pub"}}, {{0}}, true, false, REASON_OK, NULL},
     {"two keys, one foreign", TWO_OF_THREE, "", {{CLAIM}, {CLAIM, .key = "rsa2048.pub"}}, {{0}}, false, false,
      REASON_THRESHOLD, NULL},
-    {"required missing", TWO_OF_THREE "        required: [b]\n", "", {{CLAIM}, {CLAIM, .key = "secp384r1.pub"}}, {{0}}, false,
+    {"required missing", TWO_OF_THREE "        required: [b]\n", "", {{CLAIM}, {CLAIM, .key = "secp384r1.pub"}}, {{0}},
+     false,
      false, REASON_THRESHOLD, "policy \"p\", authority \"authority-0\": not signed by \"b\", who is required"},
-    {"required present", TWO_OF_THREE "        required: [b]\n", "", {{CLAIM}, {CLAIM, .key = "ed25519.pub"}}, {{0}}, true,
+    {"required present", TWO_OF_THREE "        required: [b]\n", "", {{CLAIM}, {CLAIM, .key = "ed25519.pub"}}, {{0}},
+     true,
      false, REASON_OK, NULL},
     {"one identity that fits two entries is one",
-     "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: ., subjectRegExp: .}, {issuerRegExp: ., subjectRegExp: "
-     "github}]}\n      pullguard: {threshold: 2}\n", "", {{GOOD_CI}, {GOOD_CI}}, {{0}}, false, false, REASON_THRESHOLD, NULL},
+     "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: ., subjectRegExp: .}, {issuerRegExp: ., "
+     "subjectRegExp: "
+     "github}]}\n      pullguard: {threshold: 2}\n", "", {{GOOD_CI}, {GOOD_CI}}, {{0}}, false, false, REASON_THRESHOLD,
+     NULL},
     {"two identities that fit one entry are one",
-     "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: ., subjectRegExp: github}, {issuer: x, subject: y}]}\n"
+     "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: ., subjectRegExp: github}, {issuer: x, subject: "
+     "y}]}\n"
      "      pullguard: {threshold: 2}\n", "", {{GOOD_CI}, {CI_BY("https://github.com/a/c", GH, true)}}, {{0}}, false,
      false, REASON_THRESHOLD, NULL},
     {"spec threshold, one key in two authorities", KEY "    - name: again\n      key: {path: cosign.pub}\n",
      "  pullguard: {threshold: 2}\n", {{CLAIM}}, {{0}}, false, false, REASON_THRESHOLD, NULL},
-    {"spec threshold", TWO, "  pullguard: {threshold: 2}\n", {{CLAIM}, {CLAIM, .key = "ed25519.pub"}}, {{0}}, true, false,
+    {"spec threshold", TWO, "  pullguard: {threshold: 2}\n", {{CLAIM}, {CLAIM, .key = "ed25519.pub"}}, {{0}}, true,
+     false,
      REASON_OK, NULL},
-    {"spec threshold, one of two", TWO, "  pullguard: {threshold: 2}\n", {{CLAIM}}, {{0}}, false, false, REASON_THRESHOLD, NULL},
+    {"spec threshold, one of two", TWO, "  pullguard: {threshold: 2}\n", {{CLAIM}}, {{0}}, false, false,
+     REASON_THRESHOLD, NULL},
     {"spec required", TWO, "  pullguard: {required: [authority-1]}\n", {{CLAIM}}, {{0}}, false, false, REASON_THRESHOLD,
      "policy \"p\", authority \"authority-1\": not satisfied, and the policy requires it"},
     {"static pass is no signer", "    - name: s\n      static: {action: pass}\n" TWO, "  pullguard: {threshold: 2}\n",
      {{CLAIM}}, {{0}}, false, false, REASON_THRESHOLD, NULL},
     /* revocation */
-    {"revoked digest", KEY, "  pullguard: {revoked: {digests: [\"" TEST_DIGEST "\"]}}\n", {{CLAIM}}, {{0}}, false, false,
+    {"revoked digest", KEY, "  pullguard: {revoked: {digests: [\"" TEST_DIGEST "\"]}}\n", {{CLAIM}}, {{0}}, false,
+     false,
      REASON_REVOKED, "policy \"p\": the image " TEST_DIGEST " is revoked"},
     {"revoked digest in warn mode", KEY, "  mode: warn\n  pullguard: {revoked: {digests: [\"" TEST_DIGEST "\"]}}\n",
      {{CLAIM}}, {{0}}, false, false, REASON_REVOKED, NULL},
@@ -438,7 +491,7 @@ static char *document(const char *name, const char *glob, const char *spec, cons
 START_TEST(decides)
 {
     const struct row *row = &rows[_i];
-    char *yaml = document("p", "r.io/**", row->spec, row->authority);
+    CLEANUP(mem_freep) char *yaml = document("p", "r.io/**", row->spec, row->authority);
     struct policy_set *set = test_load(yaml);
     struct policy_image image = test_image("r.io", "app", "v1");
     struct claims claims = make_claims(row);
@@ -452,16 +505,17 @@ START_TEST(decides)
     mem_free(out.report);
     free_claims(&claims);
     policy_set_free(set);
-    mem_free(yaml);
 }
 END_TEST
 
 /* A revoked key holds for every policy on the node, also for those that do not say so. */
 START_TEST(a_revoked_key_is_revoked_everywhere)
 {
-    char *spec = mem_printf("  pullguard: {revoked: {keys: [\"%s\"]}}\n", test_fingerprint("cosign.pub"));
-    char *first = document("a", "r.io/**", "", TWO), *second = document("b", "other.io/**", spec, KEY);
-    char *both = mem_printf("%s---\n%s", first, second);
+    CLEANUP(mem_freep) char *spec = mem_printf("  pullguard: {revoked: {keys: [\"%s\"]}}\n",
+    test_fingerprint("cosign.pub"));
+    CLEANUP(mem_freep) char *first = document("a", "r.io/**", "", TWO);
+    CLEANUP(mem_freep) char *second = document("b", "other.io/**", spec, KEY);
+    CLEANUP(mem_freep) char *both = mem_printf("%s---\n%s", first, second);
     struct policy_set *set = test_load(both);
     struct policy_image image = test_image("r.io", "app", "v1");
     struct row row = {.claims = {{CLAIM}}};
@@ -480,10 +534,6 @@ START_TEST(a_revoked_key_is_revoked_everywhere)
     mem_free(out.report);
     free_claims(&claims);
     policy_set_free(set);
-    mem_free(spec);
-    mem_free(first);
-    mem_free(second);
-    mem_free(both);
 }
 END_TEST
 
@@ -505,9 +555,10 @@ START_TEST(every_matching_policy_must_be_satisfied)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        char *first = document("a", "r.io/**", "", KEY);
-        char *second = document("b", table[i].second_glob, table[i].second_spec, table[i].second_authority);
-        char *both = mem_printf("%s---\n%s", first, second);
+        CLEANUP(mem_freep) char *first = document("a", "r.io/**", "", KEY);
+        CLEANUP(mem_freep) char *second = document("b", table[i].second_glob, table[i].second_spec,
+        table[i].second_authority);
+        CLEANUP(mem_freep) char *both = mem_printf("%s---\n%s", first, second);
         struct policy_set *set = test_load(both);
         struct policy_image image = test_image("r.io", "app", "v1");
         struct row row = {.claims = {{CLAIM}}};
@@ -521,9 +572,6 @@ START_TEST(every_matching_policy_must_be_satisfied)
         mem_free(out.report);
         free_claims(&claims);
         policy_set_free(set);
-        mem_free(first);
-        mem_free(second);
-        mem_free(both);
     }
 }
 END_TEST
@@ -532,9 +580,9 @@ END_TEST
 START_TEST(a_warning_does_not_undo_a_failure)
 {
     for (int order = 0; order < 2; order++) {
-        char *first = document("a", "r.io/**", order == 0 ? "" : "  mode: warn\n", KEY);
-        char *second = document("b", "r.io/**", order == 0 ? "  mode: warn\n" : "", KEY);
-        char *both = mem_printf("%s---\n%s", first, second);
+        CLEANUP(mem_freep) char *first = document("a", "r.io/**", order == 0 ? "" : "  mode: warn\n", KEY);
+        CLEANUP(mem_freep) char *second = document("b", "r.io/**", order == 0 ? "  mode: warn\n" : "", KEY);
+        CLEANUP(mem_freep) char *both = mem_printf("%s---\n%s", first, second);
         struct policy_set *set = test_load(both);
         struct policy_image image = test_image("r.io", "app", "v1");
         struct claims claims = {0};
@@ -545,19 +593,17 @@ START_TEST(a_warning_does_not_undo_a_failure)
         ck_assert_str_eq(out.policy, order == 0 ? "a" : "b");
         mem_free(out.report);
         policy_set_free(set);
-        mem_free(first);
-        mem_free(second);
-        mem_free(both);
     }
 }
 END_TEST
 
 START_TEST(conditions_are_asked)
 {
-    char *yaml = document("p", "r.io/**", "",
+    CLEANUP(mem_freep) char *yaml = document("p", "r.io/**", "",
                           KEY "      attestations:\n        - name: built\n          predicateType: slsaprovenance1\n"
                               "          pullguard: {conditions: [{path: predicate.builder, equals: \"x\"}]}\n");
-    static const char *const statements[] = {"{\"predicate\":{\"builder\":\"y\"}}", "{\"predicate\":{\"builder\":\"x\"}}"};
+    static const char *const statements[] = {"{\"predicate\":{\"builder\":\"y\"}}",
+    "{\"predicate\":{\"builder\":\"x\"}}"};
     struct policy_set *set = test_load(yaml);
     struct policy_image image = test_image("r.io", "app", "v1");
 
@@ -574,14 +620,14 @@ START_TEST(conditions_are_asked)
         ck_assert_int_eq(out.satisfied, i == 1);
         ck_assert_int_eq(out.reason, i == 1 ? REASON_OK : REASON_ATTESTATION_CONDITION);
         if (i == 0)
-            ck_assert_str_eq(out.message, "policy \"p\", authority \"authority-0\": attestation \"built\": predicate.builder: "
+            ck_assert_str_eq(out.message, "policy \"p\", authority \"authority-0\": attestation \"built\": "
+            "predicate.builder: "
                                           "wanted equals x, found string \"y\"");
         mem_free(out.report);
         free_claims(&claims);
         tree_free(tree);
     }
     policy_set_free(set);
-    mem_free(yaml);
 }
 END_TEST
 
@@ -594,7 +640,7 @@ START_TEST(no_match_is_what_the_settings_say)
     } table[] = {{NO_MATCH_DENY, false, false, REASON_NO_MATCH},
                  {NO_MATCH_WARN, true, true, REASON_NO_MATCH_ALLOWED},
                  {NO_MATCH_ALLOW, true, false, REASON_NO_MATCH_ALLOWED}};
-    char *yaml = document("p", "r.io/app:*", "", KEY);
+    CLEANUP(mem_freep) char *yaml = document("p", "r.io/app:*", "", KEY);
     struct policy_set *set = test_load(yaml), *empty = policy_set_new();
     struct policy_image image = test_image("q.io", "app", "v1");
     struct claims claims = {0};
@@ -615,22 +661,24 @@ START_TEST(no_match_is_what_the_settings_say)
     {
         struct test_outcome out = test_decide(set, &image, &claims, NO_MATCH_DENY);
 
-        ck_assert_str_eq(out.message, "no policy matches r.io/app; glob \"r.io/app:*\" of policy \"p\" wants a tag, and this "
+        ck_assert_str_eq(out.message, "no policy matches r.io/app; glob \"r.io/app:*\" of policy \"p\" wants a tag, "
+        "and this "
                                       "pull has none");
         mem_free(out.report);
     }
     policy_set_free(set);
     policy_set_free(empty);
-    mem_free(yaml);
 }
 END_TEST
 
-/* policy_set_fingerprint, needs->roots order: claims number their roots by needs. */
+/* Claims number their roots by needs. */
 START_TEST(roots_are_numbered_by_the_needs)
 {
-    char *first = document("a", "other.io/**", "", "    - keyless: {trustRootRef: second, identities: [{issuer: i, subject: s}]}\n");
-    char *second = document("b", "r.io/**", "", KEYLESS);
-    char *both = mem_printf("%s---\n%s", first, second);
+    CLEANUP(mem_freep) char *first = document("a", "other.io/**", "",
+    "    - keyless: {trustRootRef: second, identities: [{issuer: i, "
+    "subject: s}]}\n");
+    CLEANUP(mem_freep) char *second = document("b", "r.io/**", "", KEYLESS);
+    CLEANUP(mem_freep) char *both = mem_printf("%s---\n%s", first, second);
     struct policy_set *set = test_load(both);
     struct policy_image image = test_image("r.io", "app", "v1");
     struct row row = {.claims = {{GOOD_CI}}}; /* root 0 = "mock", though it is number 1 of the set */
@@ -642,15 +690,12 @@ START_TEST(roots_are_numbered_by_the_needs)
     mem_free(out.report);
     free_claims(&claims);
     policy_set_free(set);
-    mem_free(first);
-    mem_free(second);
-    mem_free(both);
 }
 END_TEST
 
 START_TEST(the_report_tells_everything)
 {
-    char *yaml = document("p", "r.io/**", "", TWO);
+    CLEANUP(mem_freep) char *yaml = document("p", "r.io/**", "", TWO);
     struct policy_set *set = test_load(yaml);
     struct policy_image image = test_image("r.io", "app", "v1");
     struct row row = {.claims = {{CLAIM, .annotation_key = "a\"", .annotation_value = "b"}, {GOOD_CI}},
@@ -661,7 +706,8 @@ START_TEST(the_report_tells_everything)
     struct error err = ERROR_INIT;
     const struct node *root, *policy, *authority;
 
-    ck_assert_msg(json_parse(span_str(out.report), "report", TREE_DEFAULT, &tree, &err), "%s: %s", err.text, out.report);
+    ck_assert_msg(json_parse(span_str(out.report), "report", TREE_DEFAULT, &tree, &err), "%s: %s", err.text,
+    out.report);
     root = tree_root(tree);
     ck_assert(node_str_is(node_get(node_get(root, "image"), "name"), "r.io/app"));
     ck_assert(node_str_is(node_get(root, "reason"), "ok"));
@@ -680,7 +726,6 @@ START_TEST(the_report_tells_everything)
     mem_free(out.report);
     free_claims(&claims);
     policy_set_free(set);
-    mem_free(yaml);
 }
 END_TEST
 
@@ -701,9 +746,11 @@ START_TEST(the_chain_holds_at_every_time_that_counts)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        char *authority = mem_printf("%s%s    - name: other\n      key: {path: ed25519.pub}\n      ctlog: {trustRootRef: second}\n",
+        CLEANUP(mem_freep) char *authority = mem_printf("%s%s    - name: other\n      key: {path: ed25519.pub}\n      "
+        "ctlog: "
+        "{trustRootRef: second}\n",
                                      KEYLESS, table[i].more);
-        char *yaml = document("p", "r.io/**", "", authority);
+        CLEANUP(mem_freep) char *yaml = document("p", "r.io/**", "", authority);
         struct policy_set *set = test_load(yaml);
         struct policy_image image = test_image("r.io", "app", "v1");
         struct row row = {.claims = {{GOOD_CI, .tsa = true}}};
@@ -720,8 +767,6 @@ START_TEST(the_chain_holds_at_every_time_that_counts)
         mem_free(out.report);
         free_claims(&claims);
         policy_set_free(set);
-        mem_free(yaml);
-        mem_free(authority);
     }
 }
 END_TEST

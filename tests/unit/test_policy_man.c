@@ -60,7 +60,7 @@ static size_t check_line(struct span line, const char *file)
 START_TEST(every_field_is_described)
 {
     static const char *const suffixes[] = {".c", NULL};
-    char *dir = mem_printf("%s/policy", getenv("PG_SOURCE"));
+    char *dir = mem_printf("%s/policy", secure_getenv("PG_SOURCE"));
     struct names files = {0};
     struct error err = ERROR_INIT;
     size_t checked = 0;
