@@ -229,7 +229,7 @@ def resident():
     section("with the resident engine")
     for name, text in (("verdicts not cached", NO_CACHE), ("verdicts cached", "cache: {enabled: true, life: 1h}\n")):
         settings(text)
-        engine = subprocess.Popen([ENGINE, "--root", NODE], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        engine = subprocess.Popen([ENGINE, "--resident", "--root", NODE], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL)
         try:
             if not wait_socket(f"{NODE}/run/pullguard/engine.sock"):

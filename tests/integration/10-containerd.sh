@@ -89,6 +89,8 @@ done
 ctr_pull "$R/app/unsigned:v1" || die "the harness cannot pull: $(cat "$PG_WORK/pull.out")"
 forget "$R/app/unsigned:v1"
 pg_verifier
+# 12-resident.sh runs all this again with the resident engine behind the same hook.
+[ -z "${PG_RESIDENT:-}" ] || pg_resident
 
 # ---- key types, both layouts ----------------------------------------------------------------------------------------------
 for type in "${KEY_TYPES[@]}"; do
@@ -114,4 +116,5 @@ for layout in legacy bundle; do
     expect_deny "$layout: signature of another image" "$R/app/$layout-copied:v1" '.*'
 done
 
+if [ -n "${PG_RESIDENT:-}" ]; then expect "the resident engine decided all of it" kill -0 "$PG_RESIDENT_PID"; fi
 results

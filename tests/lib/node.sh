@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # A node with pullguard on it: installed to a private prefix, its files below a private root, its journal listened to.
 # Sourced after common.sh, suite.sh and peers.sh.
 
@@ -63,6 +63,14 @@ pg_verifier()
         >"$PG_WORK/verifier.new"
     chmod 0755 "$PG_WORK/verifier.new"
     mv "$PG_WORK/verifier.new" "$CONTAINERD_BIN_DIR/pullguard"
+}
+
+# pg_resident: the resident engine of this node, started by hand. Sets PG_RESIDENT_PID.
+pg_resident()
+{
+    start resident "$PG_LIBEXEC/pullguard-engine" --resident --root "$PG_NODE"
+    PG_RESIDENT_PID=$PG_PID
+    wait_for 10 test -S "$PG_NODE/run/pullguard/engine.sock" || { cat "$PG_WORK/resident.log"; die "the resident engine does not start"; }
 }
 
 # write_policy NAME GLOB KEY [ANNOTATION...]: an enforcing policy with one key and signed annotations K=V.
