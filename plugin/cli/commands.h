@@ -29,6 +29,12 @@ extern const struct command command_trust_init;
 extern const struct command command_trust_update;
 extern const struct command command_trust_import;
 extern const struct command command_trust_show;
+extern const struct command command_policy_convert;
+extern const struct command command_cache_list;
+extern const struct command command_cache_clear;
+extern const struct command command_generate_key_pair;
+extern const struct command command_import_key_pair;
+extern const struct command command_public_key;
 extern const struct command command_version;
 
 #endif

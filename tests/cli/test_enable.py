@@ -122,6 +122,7 @@ def test_podman_there_and_back():
         want(made["default"] == [{"type": "reject"}], "default", result)
         want(sorted(made["transports"]["docker"]) == ["docker.io", "registry.example.com"], "scopes", result)
         requirement = made["transports"]["docker"]["registry.example.com"][0]
+        want(len(made["transports"]["docker"]["registry.example.com"]) == 1, "%s" % made)
         want(requirement["type"] == "sigstoreSigned" and requirement["signedIdentity"] == {"type": "matchRepository"}, "%s" % made)
         want(os.path.exists(root.at(requirement["keyPath"])), "the node key's public half")
         with open(root.at("/etc/containers/registries.d/50-pullguard.yaml"), encoding="utf-8") as file:
@@ -176,6 +177,53 @@ def test_a_node_without_named_registries_is_not_locked_out():
         result = root.run("enable", "-y", "podman")
         want_code(result, 0)
         want_text(result.err, "some glob names no registry", result)
+
+
+def test_native_requirements_beside_ours():
+    with Root() as root:
+        root.write("/etc/pullguard/policy.d/a.yaml", policy(
+            "legacy", "registry.example.com/team/**", key_text(), "        signatureFormat: legacy\n        pullguard: {identity: repository}\n"))
+        result = root.run("enable", "-y", "crio")
+        want_code(result, 0)
+        with open(root.at("/etc/pullguard/crio-policy.json"), encoding="utf-8") as file:
+            docker = json.load(file)["transports"]["docker"]
+        native = docker["registry.example.com/team"]
+        want([one.get("keyPath") for one in native] == ["/var/lib/pullguard/node-key.pub", None] and
+             native[1]["type"] == "sigstoreSigned" and len(native[1]["keyDatas"]) == 1, "%s" % docker)
+        want(len(docker["registry.example.com"]) == 1, "the rest of the registry has the node key's requirement alone")
+        with open(root.at("/etc/containers/registries.d/50-pullguard.yaml"), encoding="utf-8") as file:
+            want_text(file.read(), '"registry.example.com/team":\n    lookaside: http://127.0.0.1:14242/v1/registry.example.com\n'
+                      '    use-sigstore-attachments: true\n')
+
+
+def test_mirrors():
+    with Root() as root:
+        node(root)
+        root.write("/etc/containers/registries.conf", """
+[[registry]]
+prefix = "registry.example.com"
+location = "registry.example.com"
+[[registry.mirror]]
+location = "mirror.example.com:5000"
+[[registry.mirror]]
+location = "deep.example.com/cache"
+[[registry]]
+prefix = "unrelated.example.com"
+location = "x.example.com"
+""")
+        root.write("/etc/containers/registries.conf.d/10.conf", """
+[[registry]]
+prefix = "registry.example.com/team"
+location = "team.example.com"
+""")
+        result = root.run("enable", "-y", "podman")
+        want_code(result, 0)
+        want_text(result.err, "deep.example.com/cache are refused", result)
+        with open(root.at("/etc/containers/registries.d/50-pullguard.yaml"), encoding="utf-8") as file:
+            text = file.read()
+        want_text(text, '"mirror.example.com:5000":\n    lookaside: http://127.0.0.1:14242/v1/registry.example.com\n')
+        want_text(text, '"team.example.com":\n    lookaside: http://127.0.0.1:14242/v1/registry.example.com/team\n')
+        want("x.example.com" not in text and "deep" not in text, text)
 
 
 def test_start_gates():

@@ -107,5 +107,28 @@ def test_explain_tag_globs_and_digests():
             want_code(run("policy", "explain", "--policy", root.at("/p.yaml"), *arguments, reference), code)
 
 
+def test_convert_there_and_back():
+    with Root() as root:
+        path = root.write("/p/a.yaml", policy("team", "registry.example.com/team/**", key_text(), "        signatureFormat: legacy\n"))
+        result = run("policy", "convert", path)
+        want_code(result, 0)
+        made = result.json()
+        want(made["default"] == [{"type": "reject"}] and "registry.example.com/team" in made["transports"]["docker"], "json", result)
+        back = run("policy", "convert", root.write("/q/policy.json", result.out))
+        want_code(back, 0)
+        want_text(back.out, "kind: ClusterImagePolicy", back)
+        want_code(run("policy", "lint", root.write("/r/a.yaml", back.out)), 0)
+
+
+def test_convert_refuses_what_does_not_map():
+    with Root() as root:
+        for glob, extra in (("registry.example.com/team/**", "        annotations: {a: b}\n"), ("*.example.com/**", "")):
+            path = root.write("/p/a.yaml", policy("team", glob, key_text(), extra))
+            result = run("policy", "convert", path)
+            want_code(result, 1)
+            want_text(result.err, "a.yaml", result)
+        want_code(run("policy", "convert", root.write("/x.yaml", "x: [")), 2)
+
+
 if __name__ == "__main__":
     main(globals())

@@ -59,7 +59,14 @@ static bool explain_all(const struct policy_set *set, struct buf *json, struct e
     return policy_explain(set, &image, &out, err) && (buf_ok(json) || error_oom(err));
 }
 
-bool registries_of_policies(const char *root, struct names *ret, bool *ret_open, struct error *err)
+static bool native_of(const struct policy_set *set, struct buf *native, struct error *err)
+{
+    struct json_out out = json_out_to(native);
+
+    return policy_set_native(set, &out, err) && (buf_ok(native) || error_oom(err));
+}
+
+bool registries_of_policies(const char *root, struct names *ret, bool *ret_open, struct buf *native, struct error *err)
 {
     CLEANUP(engine_config_done) struct engine_config config = { 0 };
     CLEANUP(buf_free) struct buf json = BUF_INIT(EXPLAIN_MAX_BYTES);
@@ -68,7 +75,7 @@ bool registries_of_policies(const char *root, struct names *ret, bool *ret_open,
     bool open = false;
 
     if (!engine_load(root, &config, err) || !explain_all(config.policies, &json, err) ||
-        !json_parse(buf_as_span(&json), "explanation", TREE_NO_PLACES, &tree, err))
+        !json_parse(buf_as_span(&json), "explanation", TREE_NO_PLACES, &tree, err) || !native_of(config.policies, native, err))
         return false;
     for (const struct node *policy = tree_root(tree)->child; policy != NULL; policy = policy->next) {
         const struct node *globs = node_get(policy, "globs");

@@ -3,14 +3,33 @@
 #ifndef PG_PLUGIN_CLI_ENABLE_REGISTRIES_H
 #define PG_PLUGIN_CLI_ENABLE_REGISTRIES_H
 
+#include "base/buf.h"
 #include "base/file.h"
 #include "plugin/cli/cli.h"
 
 /*
  * Hosts that globs of the policies in force name literally (the registry.example.com in front of its first slash),
- * sorted, each once, docker.io for Docker Hub. ret_open: some glob names no host, so pulls from other hosts may be
- * meant.
+ * sorted, each once, docker.io for Docker Hub. native gets policy_set_native's list.
+ * ret_open: some glob names no host, so pulls from other hosts may be meant.
  */
-bool registries_of_policies(const char *root, struct names *ret, bool *ret_open, struct error *err) MUST_CHECK;
+bool registries_of_policies(const char *root, struct names *ret, bool *ret_open, struct buf *native, struct error *err)
+    MUST_CHECK;
+
+/*
+ * Mirrors and rewritten locations in containers' registries.conf whose images have the same path as at home: the image
+ * library looks for signatures under the mirror's name.
+ */
+struct mirror {
+    char *location; /* as the mirror is called: "mirror.example.com" */
+    char *prefix;   /* what it stands for: "registry.example.com", or with a path that is put in front */
+};
+struct mirrors {
+    struct mirror *items;
+    size_t count, capacity;
+    struct names refused; /* locations whose paths differ: no look-aside address can say what the image is called at home */
+};
+void mirrors_done(struct mirrors *mirrors);
+/* Those that stand for one of the hosts. Reads registries.conf and registries.conf.d of the node. */
+bool mirrors_of_registries(const char *root, const struct names *hosts, struct mirrors *ret, struct error *err) MUST_CHECK;
 
 #endif

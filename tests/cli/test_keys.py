@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""generate-key-pair, import-key-pair, public-key; cache list and clear."""
+import os
+import stat
+import subprocess
+
+from harness import VECTORS, Root, key_text, main, policy, run, want, want_code, want_text
+from registry import Registry
+
+PASSWORD = {"COSIGN_PASSWORD": "testpass"}
+
+
+def inside(root, *arguments, **options):
+    """Runs with the root as working directory."""
+    before = os.getcwd()
+    os.chdir(root.path)
+    try:
+        return run(*arguments, **options)
+    finally:
+        os.chdir(before)
+
+
+def test_generate():
+    with Root() as root:
+        result = inside(root, "generate-key-pair", env=PASSWORD)
+        want_code(result, 0)
+        want(stat.S_IMODE(os.stat(root.at("/cosign.key")).st_mode) == 0o600, "mode")
+        with open(root.at("/cosign.key"), encoding="ascii") as file:
+            want_text(file.read(), "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----")
+        with open(root.at("/cosign.pub"), encoding="ascii") as file:
+            public = file.read()
+        result = run("public-key", "--key", root.at("/cosign.key"), env=PASSWORD)
+        want(result.out == public, "public half", result)
+        want_code(run("public-key", "--key", root.at("/cosign.key"), stdin=b"testpass\n"), 0)
+        result = run("public-key", "--key", root.at("/cosign.key"), env={"COSIGN_PASSWORD": "wrong"})
+        want_code(result, 2)
+        want(result.out == "", "nothing", result)
+
+
+def test_nothing_is_overwritten():
+    with Root() as root:
+        root.write("/cosign.key", "precious")
+        want_code(inside(root, "generate-key-pair", env=PASSWORD), 2)
+        with open(root.at("/cosign.key"), encoding="ascii") as file:
+            want(file.read() == "precious", "overwritten")
+        os.symlink(root.at("/elsewhere"), root.at("/k.key"))
+        want_code(inside(root, "generate-key-pair", "--output-key-prefix", "k", env=PASSWORD), 2)
+        want(not os.path.exists(root.at("/elsewhere")), "a link was followed")
+
+
+def test_cosigns_own_key():
+    result = run("public-key", "--key", os.path.join(VECTORS, "keys/cosign.key"), env=PASSWORD)
+    want_code(result, 0)
+    want(result.out == key_text(), "public half", result)
+
+
+def test_import():
+    with Root() as root:
+        pem = root.write("/k.pem", subprocess.run(["openssl", "ecparam", "-genkey", "-noout", "-name", "secp384r1"],
+                                                  capture_output=True, check=True).stdout, 0o600)
+        public = subprocess.run(["openssl", "ec", "-in", pem, "-pubout"], capture_output=True, check=True).stdout.decode()
+        want_code(inside(root, "import-key-pair", "--key", pem, env=PASSWORD), 0)
+        result = run("public-key", "--key", root.at("/import-cosign.key"), env=PASSWORD)
+        want(result.out == public, "public half", result)
+        want_code(inside(root, "import-key-pair", env=PASSWORD), 2)
+        want_code(inside(root, "import-key-pair", "--key", os.path.join(VECTORS, "keys/cosign.pub"), env=PASSWORD), 2)
+
+
+def test_outfile():
+    with Root() as root:
+        key = os.path.join(VECTORS, "keys/cosign.key")
+        want_code(run("public-key", "--key", key, "--outfile", root.at("/o.pub"), env=PASSWORD), 0)
+        with open(root.at("/o.pub"), encoding="ascii") as file:
+            want(file.read() == key_text(), "file")
+        want_code(run("public-key", "--key", key, "--outfile", root.at("/o.pub"), env=PASSWORD), 2)
+
+
+def test_no_password_and_nobody_to_ask():
+    with Root() as root:
+        result = inside(root, "generate-key-pair", stdin=b"")
+        # cosign's rule: an empty line is an empty password.
+        want(result.code in (0, 2), "exit status", result)
+
+
+def test_cache():
+    registry = Registry(os.path.join(VECTORS, "registry"))
+    with Root() as root:
+        want_text(root.run("cache", "list").out, "empty")
+        root.write("/etc/pullguard/policy.d/a.yaml", policy("team", registry.host + "/**", key_text()))
+        for _ in range(2):
+            want_code(root.run("check", "--cached", registry.host + "/demo/legacy:v1"), 0)
+        want_code(root.run("cache", "list", "--json"), 0)
+        want_code(root.run("cache", "clear"), 0)
+        want(root.run("cache", "list", "--json").json() == [], "cleared")
+
+
+if __name__ == "__main__":
+    main(globals())
