@@ -79,19 +79,21 @@ const char *ask_next_step(enum reason reason)
         enum reason reason;
         const char *text;
     } steps[] = {
-        { REASON_NO_SIGNATURE, "sign the image (cosign sign --key ... REF@DIGEST), or look for its signatures with "
-                               "\"pullguard tree REF\"" },
-        { REASON_WRONG_KEY, "compare the key's fingerprint in \"pullguard check REF\" with the signer's" },
-        { REASON_NO_MATCH, "add a policy whose glob covers the image; \"pullguard policy explain REF\" shows what was tried" },
-        { REASON_ANNOTATION_MISMATCH, "sign again with the annotations the policy wants (cosign sign -a KEY=VALUE)" },
-        { REASON_NO_LOG_ENTRY, "sign with a transparency log, or take ctlog out of the policy "
-                               "(--insecure-ignore-tlog on the command line)" },
-        { REASON_POLICY_ERROR, "\"pullguard policy lint\" shows the place" },
-        { REASON_UNTRUSTED_FILE, "make the file and its directories owned by root and writable by root only" },
-        { REASON_UNAUTHORIZED, "give credentials: a docker config.json or auth.json under credentials in pullguard.yaml" },
-        { REASON_SANDBOX, "\"pullguard doctor\" shows which part of the sandbox is missing" },
-        { REASON_UNAVAILABLE, "\"pullguard doctor\" shows whether the engine is installed and starts" },
-        { REASON_NOT_FOUND, "check the name; the registry says that it has no such image" },
+        {REASON_NO_SIGNATURE, "sign the image (cosign sign --key ... REF@DIGEST), or look for its signatures with "
+                              "\"pullguard tree REF\""},
+        {REASON_WRONG_KEY, "compare the key's fingerprint in \"pullguard check REF\" with the signer's"},
+        {REASON_NO_MATCH,
+         "add a policy whose glob covers the image; \"pullguard policy explain REF\" shows what was tried"},
+        {REASON_ANNOTATION_MISMATCH, "sign again with the annotations the policy wants (cosign sign -a KEY=VALUE)"},
+        {REASON_NO_LOG_ENTRY, "sign with a transparency log, or take ctlog out of the policy "
+                              "(--insecure-ignore-tlog on the command line)"},
+        {REASON_POLICY_ERROR, "\"pullguard policy lint\" shows the place"},
+        {REASON_UNTRUSTED_FILE, "make the file and its directories owned by root and writable by root only"},
+        {REASON_UNAUTHORIZED,
+         "give credentials: a docker config.json or auth.json under credentials in pullguard.yaml"},
+        {REASON_SANDBOX, "\"pullguard doctor\" shows which part of the sandbox is missing"},
+        {REASON_UNAVAILABLE, "\"pullguard doctor\" shows whether the engine is installed and starts"},
+        {REASON_NOT_FOUND, "check the name; the registry says that it has no such image"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(steps); i++)

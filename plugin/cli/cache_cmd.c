@@ -84,7 +84,8 @@ const struct command command_cache_list = {
     .name = "cache list",
     .usage = "[--json]",
     .summary = "show the images that were verified and are let through without asking again",
-    .details = "Shows the cache of positive verdicts. A stale one does not count: its time is over, or a policy, key or setting\n"
+    .details = "Shows the cache of positive verdicts. A stale one does not count: its time is over, or a policy, key "
+               "or setting\n"
                "has changed since.\n\n"
                "Exit status: 0 shown, 2 cannot be read.",
     .max_args = 0,

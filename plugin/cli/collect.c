@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pullguard collect: signatures and attestations of images into a directory (an OCI layout) that a policy can name as its
- * source, for nodes without a registry. The registry's bytes are sorted out in the judge's sandbox; out here files are
- * written, under names that are digests computed from the bytes.
+ * pullguard collect: signatures and attestations of images into a directory (an OCI layout) that a policy can name as
+ * its source, for nodes without a registry. The registry's bytes are sorted out in the judge's sandbox; out here files
+ * are written, under names that are digests computed from the bytes.
  */
 #include <errno.h>
 #include <string.h>
@@ -93,7 +93,8 @@ static void put_entry(struct json_out *index, const struct want *want, const str
     CLEANUP(mem_freep) char *name = mem_printf("%s/%s:%s", want->host, want->repository, want->target);
 
     json_open_map(index, NULL);
-    json_put_str(index, "mediaType", item->content_type ? item->content_type : "application/vnd.oci.image.manifest.v1+json");
+    json_put_str(index, "mediaType",
+                 item->content_type ? item->content_type : "application/vnd.oci.image.manifest.v1+json");
     json_put_str(index, "digest", digest);
     json_put_int(index, "size", (int64_t)item->body.len);
     json_open_map(index, "annotations");
@@ -276,7 +277,8 @@ static int collect_run(const struct cli *cli, const void *values_, const struct 
 }
 
 static const struct option_spec options[] = {
-    {"to", 0, OPTION_TEXT, "DIR", offsetof(struct collect_values, to), "the directory to fill; made when it is missing"},
+    {"to", 0, OPTION_TEXT, "DIR", offsetof(struct collect_values, to),
+     "the directory to fill; made when it is missing"},
     DOWNLOAD_OPTIONS,
 };
 
@@ -284,10 +286,12 @@ const struct command command_collect = {
     .name = "collect",
     .usage = "[options] REF... --to DIR",
     .summary = "copy signatures and attestations of images into a directory, for nodes without a registry",
-    .details = "Brings the signatures, attestations and bundles of each image into DIR, an OCI layout. What DIR holds already\n"
-               "stays. A policy names it with source: [{directory: DIR}], and a node then verifies without any network.\n"
-               "Nothing is verified here.\n\n"
-               "Exit status: 0 all collected, 2 not all.",
+    .details =
+        "Brings the signatures, attestations and bundles of each image into DIR, an OCI layout. What DIR holds "
+        "already\n"
+        "stays. A policy names it with source: [{directory: DIR}], and a node then verifies without any network.\n"
+        "Nothing is verified here.\n\n"
+        "Exit status: 0 all collected, 2 not all.",
     OPTIONS(options),
     .values_size = sizeof(struct collect_values),
     .min_args = 1,

@@ -12,7 +12,8 @@ struct convert_values {
     const char *trust;
 };
 
-static bool load_all(const struct names *files, const struct policy_source *source, struct policy_set *set, struct error *err)
+static bool load_all(const struct names *files, const struct policy_source *source, struct policy_set *set,
+                     struct error *err)
 {
     for (size_t i = 0; i < files->count; i++)
         if (!policies_add(set, files->items[i], source, err))
@@ -50,7 +51,10 @@ static int convert_run(const struct cli *cli, const void *values_, const struct 
     return EXIT_YES;
 }
 
-#define CONVERT_OPTION(name, value, member, help) { name, 0, OPTION_TEXT, value, offsetof(struct convert_values, member), help }
+#define CONVERT_OPTION(name, value, member, help)                                                                      \
+    {                                                                                                                  \
+        name, 0, OPTION_TEXT, value, offsetof(struct convert_values, member), help                                     \
+    }
 
 static const struct option_spec options[] = {
     CONVERT_OPTION("keys", "DIR", keys, "directory of the key files that policies name"),
@@ -61,9 +65,11 @@ const struct command command_policy_convert = {
     .name = "policy convert",
     .usage = "[options] [FILE|DIR]...",
     .summary = "convert between ClusterImagePolicy and containers' policy.json",
-    .details = "Writes ClusterImagePolicy documents as one containers policy.json, or a policy.json as ClusterImagePolicy, to\n"
-               "standard output. What does not mean the same in the other form is refused, with its place and the reason.\n\n"
-               "Exit status: 0 converted, 1 does not map, 2 the input does not load.",
+    .details =
+        "Writes ClusterImagePolicy documents as one containers policy.json, or a policy.json as ClusterImagePolicy, "
+        "to\n"
+        "standard output. What does not mean the same in the other form is refused, with its place and the reason.\n\n"
+        "Exit status: 0 converted, 1 does not map, 2 the input does not load.",
     OPTIONS(options),
     .values_size = sizeof(struct convert_values),
     .min_args = 0,

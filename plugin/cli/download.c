@@ -15,7 +15,8 @@ enum { WORK_TIMEOUT_MS = 60 * 1000, COLLECT_DEADLINE_MS = 60 * 1000, OUTPUT_MAX_
 
 /* A policy under which nothing is allowed: the engine is asked to fetch, not to decide. */
 static const char no_policy[] =
-    "{\"apiVersion\":\"policy.sigstore.dev/v1beta1\",\"kind\":\"ClusterImagePolicy\",\"metadata\":{\"name\":\"collect\"},"
+    "{\"apiVersion\":\"policy.sigstore.dev/"
+    "v1beta1\",\"kind\":\"ClusterImagePolicy\",\"metadata\":{\"name\":\"collect\"},"
     "\"spec\":{\"images\":[{\"glob\":\"**\"}],\"authorities\":[{\"name\":\"none\",\"static\":{\"action\":\"fail\"}}]}}";
 
 bool download_collect(const struct cli *cli, const struct download_values *values, const char *reference,
@@ -50,7 +51,8 @@ static int stored_run(const struct cli *cli, const struct download_values *value
 {
     CLEANUP(response_done) struct response response = { 0 };
     CLEANUP(buf_free) struct buf text = { 0 };
-    struct stored_question question = { .output = output, .reference = reference, .predicate_type = values->predicate_type };
+    struct stored_question question = {
+        .output = output, .reference = reference, .predicate_type = values->predicate_type};
     struct error err = ERROR_INIT;
 
     if (!download_collect(cli, values, reference, &response, &err)) {
@@ -111,14 +113,14 @@ static const struct option_spec attestation_options[] = {
     }
 
 COMMAND(command_tree, "tree", "show what lies beside an image: signatures, attestations, bundles",
-        "Shows the signatures, attestations and bundles that lie beside an image in its registry, in every layout.\n", options,
-        tree_run);
+        "Shows the signatures, attestations and bundles that lie beside an image in its registry, in every layout.\n",
+        options, tree_run);
 COMMAND(command_download_signature, "download signature", "print the signatures of an image as they are stored",
-        "Prints each signature in the tag layout in cosign's form, and each bundle, one JSON document per line.\n", options,
-        signature_run);
+        "Prints each signature in the tag layout in cosign's form, and each bundle, one JSON document per line.\n",
+        options, signature_run);
 COMMAND(command_download_attestation, "download attestation", "print the attestations of an image as they are stored",
         "Prints each attestation envelope of the tag layout and each bundle, one JSON document per line.\n",
         attestation_options, attestation_run);
 COMMAND(command_download_sbom, "download sbom", "print the SBOMs attested for an image",
-        "Prints the predicate of each SPDX or CycloneDX attestation of an image, one JSON document per line.\n", options,
-        sbom_run);
+        "Prints the predicate of each SPDX or CycloneDX attestation of an image, one JSON document per line.\n",
+        options, sbom_run);

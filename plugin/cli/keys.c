@@ -56,8 +56,9 @@ static bool ask_terminal(bool twice, struct buf *ret, struct error *err)
     CLEANUP(buf_wipe) struct buf again = BUF_INIT(PASSWORD_MAX_BYTES);
 
     if (tty < 0)
-        return error_set(err, REASON_BAD_REQUEST,
-                         "a password is wanted: on a terminal, in COSIGN_PASSWORD, or as the first line of standard input");
+        return error_set(
+            err, REASON_BAD_REQUEST,
+            "a password is wanted: on a terminal, in COSIGN_PASSWORD, or as the first line of standard input");
     if (!ask_line(tty, "Password for the private key: ", ret, err))
         return false;
     if (!twice)
@@ -228,15 +229,17 @@ static const struct option_spec public_options[] = {
     KEY_OPTION("outfile", "FILE", output, "write it to FILE instead of standard output"),
 };
 
-#define PASSWORD_TEXT \
-    "\n\nThe password is taken from COSIGN_PASSWORD, from standard input, or asked for on the terminal. Existing files are never\n" \
+#define PASSWORD_TEXT                                                                                                  \
+    "\n\nThe password is taken from COSIGN_PASSWORD, from standard input, or asked for on the terminal. Existing "     \
+    "files are never\n"                                                                                                \
     "overwritten.\n\nExit status: 0 done, 2 not done."
 
 const struct command command_generate_key_pair = {
     .name = "generate-key-pair",
     .usage = "[--output-key-prefix NAME]",
     .summary = "make a key pair that cosign signs with",
-    .details = "Makes an ECDSA P-256 key pair: the private half encrypted in cosign's form, the public half in PEM." PASSWORD_TEXT,
+    .details = "Makes an ECDSA P-256 key pair: the private half encrypted in cosign's form, the public half in "
+               "PEM." PASSWORD_TEXT,
     OPTIONS(generate_options),
     .values_size = sizeof(struct key_values),
     .max_args = 0,
@@ -247,7 +250,8 @@ const struct command command_import_key_pair = {
     .name = "import-key-pair",
     .usage = "--key FILE [--output-key-prefix NAME]",
     .summary = "turn a private key in PEM into a key pair of cosign",
-    .details = "Writes an existing private key in cosign's encrypted form, and its public half beside it." PASSWORD_TEXT,
+    .details =
+        "Writes an existing private key in cosign's encrypted form, and its public half beside it." PASSWORD_TEXT,
     OPTIONS(import_options),
     .values_size = sizeof(struct key_values),
     .max_args = 0,

@@ -129,7 +129,8 @@ static const char *rule_of(const struct node *item)
         return "OCI distribution 1.1, pulling blobs; digest: OCI image, descriptor.md";
     if (node_is(target, NODE_STRING) && span_find_byte(target->text, ':') != SIZE_MAX)
         return "OCI distribution 1.1, pulling manifests; digest: OCI image, descriptor.md";
-    if (node_is(target, NODE_STRING) && span_starts(target->text, "sha256-") && span_find_byte(target->text, '.') == SIZE_MAX)
+    if (node_is(target, NODE_STRING) && span_starts(target->text, "sha256-") &&
+        span_find_byte(target->text, '.') == SIZE_MAX)
         return "OCI distribution 1.1, referrers tag schema";
     if (node_is(target, NODE_STRING) && (span_ends(target->text, ".sig") || span_ends(target->text, ".att")))
         return "cosign tag layout; OCI distribution 1.1, pulling manifests";
@@ -176,11 +177,12 @@ static void print_rules(const struct cli *cli, const struct node *report)
     static const struct {
         const char *member, *value, *text;
     } rules[] = {
-        { "layout", "legacy", "tag layout: cosign SIGNATURE_SPEC, simple signing payload (containers signature format)" },
-        { "layout", "bundle", "bundle: Sigstore protobuf specs, bundle v0.1 to v0.3; DSSE 1.0 envelope and PAE" },
-        { "kind", "attestation", "attestation: in-toto Statement v0.1 and v1, predicate type and subject digest" },
-        { "logs", NULL, "log entry: Rekor SET; RFC 6962 section 2.1.1 inclusion proof; C2SP signed-note and tlog-checkpoint" },
-        { "times", NULL, "time: RFC 3161 token, or the log's signed integrated time" },
+        {"layout", "legacy", "tag layout: cosign SIGNATURE_SPEC, simple signing payload (containers signature format)"},
+        {"layout", "bundle", "bundle: Sigstore protobuf specs, bundle v0.1 to v0.3; DSSE 1.0 envelope and PAE"},
+        {"kind", "attestation", "attestation: in-toto Statement v0.1 and v1, predicate type and subject digest"},
+        {"logs", NULL,
+         "log entry: Rekor SET; RFC 6962 section 2.1.1 inclusion proof; C2SP signed-note and tlog-checkpoint"},
+        {"times", NULL, "time: RFC 3161 token, or the log's signed integrated time"},
     };
 
     say_coloured(cli, COLOUR_BOLD, "\nRules that were applied to what was found\n");
@@ -249,7 +251,8 @@ const struct command command_replay = {
     .name = "replay",
     .usage = "[options] FILE",
     .summary = "decide again from an evidence file, offline",
-    .details = "Takes the decision of an evidence file (pullguard check --save-evidence) again, from the same policies, keys,\n"
+    .details = "Takes the decision of an evidence file (pullguard check --save-evidence) again, from the same "
+               "policies, keys,\n"
                "evidence and time, on any machine and without network, and compares the verdicts.\n\n"
                "Exit status: 0 the same verdict, 1 another one, 2 the file cannot be replayed.",
     OPTIONS(options),

@@ -38,8 +38,8 @@ static struct span body_of(const struct replay *replay, const struct want *manif
 }
 
 static bool walk_manifest(const struct replay *replay, const struct want *want, const struct manifest *manifest,
-                          bool (*visit)(void *context, const struct stored_layer *layer, struct error *err), void *context,
-                          struct error *err)
+                          bool (*visit)(void *context, const struct stored_layer *layer, struct error *err),
+                          void *context, struct error *err)
 {
     bool tag = span_find_byte(span_str(want->target), ':') == SIZE_MAX;
 
@@ -194,8 +194,8 @@ static void print_sbom(struct printing *printing, const struct stored_layer *lay
     if (!open_statement(layer, &bytes, &tree))
         return;
     type = node_get(tree_root(tree), "predicateType");
-    if (!node_is(type, NODE_STRING) ||
-        (!span_starts(type->text, "https://spdx.dev/Document") && !span_starts(type->text, "https://cyclonedx.org/bom")))
+    if (!node_is(type, NODE_STRING) || (!span_starts(type->text, "https://spdx.dev/Document") &&
+                                        !span_starts(type->text, "https://cyclonedx.org/bom")))
         return;
     json_put_node(&out, NULL, node_get(tree_root(tree), "predicate"));
     buf_byte(printing->out, '\n');

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What lies beside an image in its registry: signatures, attestations, bundles. The engine's fetcher brings it as evidence;
- * these functions read it and are called inside the judge's sandbox only (judge_sandbox_run): bytes of a registry.
+ * What lies beside an image in its registry: signatures, attestations, bundles. The engine's fetcher brings it as
+ * evidence; these functions read it and are called inside the judge's sandbox only (judge_sandbox_run): bytes of a
+ * registry.
  */
 #ifndef PG_PLUGIN_CLI_STORED_H
 #define PG_PLUGIN_CLI_STORED_H
@@ -34,7 +35,7 @@ struct stored_question {
     enum stored_output output;
     const char *reference;       /* as written */
     const char *predicate_type;  /* STORED_ATTESTATIONS: only these; NULL = all */
-    const char **manifests;      /* STORED_ENVELOPES: manifest digests or tags, with layers[]: the ones that satisfied */
+    const char **manifests; /* STORED_ENVELOPES: manifest digests or tags, with layers[]: the ones that satisfied */
     uint32_t *layers;
     size_t place_count;
 };

@@ -119,10 +119,11 @@ const struct command command_verify = {
     .name = "verify",
     .usage = "(--key FILE | --certificate-identity NAME --certificate-oidc-issuer URL) [options] REF...",
     .summary = "verify signatures of images with cosign's flags, without any policy",
-    .details = "Verifies the signatures of one or more images as the flags say; the node's policies play no part. Flags and\n"
-               "output are cosign's: one JSON array of signed payloads per image on standard output, a header on standard\n"
-               "error that names exactly what was checked.\n\n"
-               "Exit status: 0 all verified, 1 not verified, 2 could not be tried.",
+    .details =
+        "Verifies the signatures of one or more images as the flags say; the node's policies play no part. Flags and\n"
+        "output are cosign's: one JSON array of signed payloads per image on standard output, a header on standard\n"
+        "error that names exactly what was checked.\n\n"
+        "Exit status: 0 all verified, 1 not verified, 2 could not be tried.",
     OPTIONS(options),
     .values_size = sizeof(struct verify_values),
     .min_args = 1,

@@ -70,7 +70,8 @@ static bool show(const struct cli *cli, const struct verify_values *values, cons
 
     if (claims == NULL || places == NULL)
         return error_oom(err);
-    if (response->report == NULL || !json_parse(span_str(response->report), "the engine's report", TREE_NO_PLACES, &tree, err))
+    if (response->report == NULL ||
+        !json_parse(span_str(response->report), "the engine's report", TREE_NO_PLACES, &tree, err))
         return false;
     count = report_satisfying(tree_root(tree), claims, CLAIMS_MAX);
     if (count == 0)
@@ -142,9 +143,10 @@ const struct command command_verify_attestation = {
     .name = "verify-attestation",
     .usage = "--type TYPE (--key FILE | --certificate-identity NAME --certificate-oidc-issuer URL) [options] REF...",
     .summary = "verify attestations of images with cosign's flags, and conditions on them",
-    .details = "Verifies that each image has an attestation of that type by that signer, and that it meets the conditions of\n"
-               "--policy. The node's policies play no part. Prints the envelopes that do, one JSON document per line.\n\n"
-               "Exit status: 0 all verified, 1 not verified, 2 could not be tried.",
+    .details =
+        "Verifies that each image has an attestation of that type by that signer, and that it meets the conditions of\n"
+        "--policy. The node's policies play no part. Prints the envelopes that do, one JSON document per line.\n\n"
+        "Exit status: 0 all verified, 1 not verified, 2 could not be tried.",
     OPTIONS(options),
     .values_size = sizeof(struct verify_values),
     .min_args = 1,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * CRI-O, podman and everything else that uses containers' image library: the look-aside store that asks pullguard
- * (crio.md sections 2 to 4). policy.json demands, for every registry a policy names, an endorsement by this node's key, and
- * refuses the rest; registries.d sends the question to the endorser on loopback.
+ * (crio.md sections 2 to 4). policy.json demands, for every registry a policy names, an endorsement by this node's key,
+ * and refuses the rest; registries.d sends the question to the endorser on loopback.
  */
 #include <string.h>
 #include <unistd.h>
@@ -20,7 +20,8 @@
 
 enum { TEXT_MAX_BYTES = 1024 * 1024 };
 
-#define GENERATED "# Written by \"pullguard enable\"; \"pullguard disable\" gives back what was here. Changes are overwritten.\n"
+#define GENERATED                                                                                                      \
+    "# Written by \"pullguard enable\"; \"pullguard disable\" gives back what was here. Changes are overwritten.\n"
 
 /* Where pullguard-endorser listens unless its unit says otherwise. */
 #define ENDORSER_URL "http://127.0.0.1:14242/v1/"
@@ -50,15 +51,20 @@ static bool lookaside_init(const struct cli *cli, struct lookaside *ret, struct 
         !mirrors_of_registries(cli->root, &ret->hosts, &ret->mirrors, err))
         return false;
     if (ret->hosts.count == 0)
-        return error_set(err, REASON_POLICY_ERROR,
-                         "no policy names a registry, so every pull would be refused; add a policy whose glob begins with a "
-                         "registry's name, as registry.example.com/**");
+        return error_set(
+            err, REASON_POLICY_ERROR,
+            "no policy names a registry, so every pull would be refused; add a policy whose glob begins with a "
+            "registry's name, as registry.example.com/**");
     if (open)
-        say_error(cli, "note: some glob names no registry (as ** or *.example.com/**); these runtimes need each registry by "
-                       "name, and refuse the ones that no glob names");
+        say_error(cli,
+                  "note: some glob names no registry (as ** or *.example.com/**); these runtimes need each registry by "
+                  "name, and refuse the ones that no glob names");
     for (size_t i = 0; i < ret->mirrors.refused.count; i++)
-        say_error(cli, "note: pulls through the mirror %s are refused: its images have another path there, by which the image "
-                       "library would ask for endorsements", ret->mirrors.refused.items[i]);
+        say_error(
+            cli,
+            "note: pulls through the mirror %s are refused: its images have another path there, by which the image "
+            "library would ask for endorsements",
+            ret->mirrors.refused.items[i]);
     return true;
 }
 
@@ -118,7 +124,8 @@ static bool add_registries_d(struct changes *changes, const struct lookaside *lo
             put_store(&text, scope_name(scope), host_of_scope(scope_name(scope)), true);
     /* The library asks by the mirror's name; the endorsement is about the image's own. */
     for (size_t i = 0; i < lookaside->mirrors.count; i++)
-        put_store(&text, span_str(lookaside->mirrors.items[i].location), span_str(lookaside->mirrors.items[i].prefix), false);
+        put_store(&text, span_str(lookaside->mirrors.items[i].location), span_str(lookaside->mirrors.items[i].prefix),
+                  false);
     if (!buf_ok(&text))
         return error_oom(err);
     return changes_add_file(changes, "/etc/containers/registries.d/50-pullguard.yaml", buf_cstr(&text), err);
@@ -128,7 +135,8 @@ static bool add_auth_helper(struct changes *changes, struct error *err)
 {
     return changes_add_file(changes, "/etc/containers/registries.conf.d/50-pullguard.conf",
                             GENERATED "# Hands the exact reference and this pull's credentials to pullguard.\n"
-                                      "additional-layer-store-auth-helper = \"" PG_LIBEXECDIR "/pullguard-layer-auth\"\n",
+                                      "additional-layer-store-auth-helper = \"" PG_LIBEXECDIR
+                                      "/pullguard-layer-auth\"\n",
                             err);
 }
 
@@ -172,7 +180,8 @@ static const struct node *find_scope(const struct lookaside *lookaside, const ch
 }
 
 /* containers-storage holds what was let in already: builds and commits read from it. */
-static bool add_policy_json(struct changes *changes, const struct lookaside *lookaside, const char *path, struct error *err)
+static bool add_policy_json(struct changes *changes, const struct lookaside *lookaside, const char *path,
+                            struct error *err)
 {
     CLEANUP(buf_free) struct buf text = BUF_INIT(TEXT_MAX_BYTES);
 
@@ -201,16 +210,18 @@ bool plan_podman(const struct cli *cli, struct changes *changes, struct error *e
 {
     CLEANUP(lookaside_done) struct lookaside lookaside = { 0 };
 
-    return lookaside_init(cli, &lookaside, err) && need_node_key(cli, err) && add_registries_d(changes, &lookaside, err) &&
-           add_auth_helper(changes, err) && add_policy_json(changes, &lookaside, "/etc/containers/policy.json", err);
+    return lookaside_init(cli, &lookaside, err) && need_node_key(cli, err) &&
+           add_registries_d(changes, &lookaside, err) && add_auth_helper(changes, err) &&
+           add_policy_json(changes, &lookaside, "/etc/containers/policy.json", err);
 }
 
 bool plan_crio(const struct cli *cli, struct changes *changes, struct error *err)
 {
     CLEANUP(lookaside_done) struct lookaside lookaside = { 0 };
 
-    return lookaside_init(cli, &lookaside, err) && need_node_key(cli, err) && add_registries_d(changes, &lookaside, err) &&
-           add_auth_helper(changes, err) && add_policy_json(changes, &lookaside, PG_CONFDIR "/crio-policy.json", err) &&
+    return lookaside_init(cli, &lookaside, err) && need_node_key(cli, err) &&
+           add_registries_d(changes, &lookaside, err) && add_auth_helper(changes, err) &&
+           add_policy_json(changes, &lookaside, PG_CONFDIR "/crio-policy.json", err) &&
            changes_add_file(changes, "/etc/crio/crio.conf.d/50-pullguard.conf",
                             GENERATED "# Named here, the policy is checked again at every container start.\n"
                                       "[crio.image]\nsignature_policy = \"" PG_CONFDIR "/crio-policy.json\"\n",

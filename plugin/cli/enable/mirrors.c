@@ -74,7 +74,8 @@ static bool consider(struct mirrors *mirrors, const struct names *hosts, struct 
     return (shown != NULL && names_add(&mirrors->refused, shown)) || error_oom(err);
 }
 
-static bool read_registry(const struct node *registry, const struct names *hosts, struct mirrors *mirrors, struct error *err)
+static bool read_registry(const struct node *registry, const struct names *hosts, struct mirrors *mirrors,
+                          struct error *err)
 {
     struct span location = text_of(registry, "location");
     struct span prefix = text_of(registry, "prefix");
@@ -98,7 +99,8 @@ static bool read_file(const char *path, const struct names *hosts, struct mirror
 
     if (access(path, F_OK) != 0)
         return true;
-    if (!file_read(path, LIMIT_SETTINGS_BYTES, FILE_ANY, &bytes, err) || !toml_parse(buf_as_span(&bytes), path, &tree, err))
+    if (!file_read(path, LIMIT_SETTINGS_BYTES, FILE_ANY, &bytes, err) ||
+        !toml_parse(buf_as_span(&bytes), path, &tree, err))
         return false;
     list = node_get(tree_root(tree), "registry");
     for (const struct node *one = node_is(list, NODE_LIST) ? list->child : NULL; one != NULL; one = one->next)

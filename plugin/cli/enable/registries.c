@@ -75,7 +75,8 @@ bool registries_of_policies(const char *root, struct names *ret, bool *ret_open,
     bool open = false;
 
     if (!engine_load(root, &config, err) || !explain_all(config.policies, &json, err) ||
-        !json_parse(buf_as_span(&json), "explanation", TREE_NO_PLACES, &tree, err) || !native_of(config.policies, native, err))
+        !json_parse(buf_as_span(&json), "explanation", TREE_NO_PLACES, &tree, err) ||
+        !native_of(config.policies, native, err))
         return false;
     for (const struct node *policy = tree_root(tree)->child; policy != NULL; policy = policy->next) {
         const struct node *globs = node_get(policy, "globs");

@@ -26,10 +26,12 @@ struct mirror {
 struct mirrors {
     struct mirror *items;
     size_t count, capacity;
-    struct names refused; /* locations whose paths differ: no look-aside address can say what the image is called at home */
+    struct names
+        refused; /* locations whose paths differ: no look-aside address can say what the image is called at home */
 };
 void mirrors_done(struct mirrors *mirrors);
 /* Those that stand for one of the hosts. Reads registries.conf and registries.conf.d of the node. */
-bool mirrors_of_registries(const char *root, const struct names *hosts, struct mirrors *ret, struct error *err) MUST_CHECK;
+bool mirrors_of_registries(const char *root, const struct names *hosts, struct mirrors *ret,
+                           struct error *err) MUST_CHECK;
 
 #endif

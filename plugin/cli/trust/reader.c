@@ -38,7 +38,8 @@ static bool give(struct tuf *tuf, struct span message, struct error *err)
     if (parsed.type == TRUST_ABSENT)
         return tuf_absent(tuf, err);
     records = reader_of(parsed.records);
-    if (parsed.type != TRUST_FILE || !wire_next(&records, &tag, &bytes) || tag != TRUST_TAG_BYTES || !reader_done(&records))
+    if (parsed.type != TRUST_FILE || !wire_next(&records, &tag, &bytes) || tag != TRUST_TAG_BYTES ||
+        !reader_done(&records))
         return error_set(err, REASON_MALFORMED, "a file was asked for, and something else came");
     return tuf_give(tuf, bytes, err);
 }

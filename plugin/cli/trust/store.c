@@ -100,7 +100,8 @@ static bool load(const char *root, const char *name, const char *file, bool need
     return file_read(path, TRUST_STATE_FILE_BYTES, FILE_TRUSTED, ret, err);
 }
 
-bool trust_state_load(const char *root, const char *name, struct trust_update *update, char **ret_url, struct error *err)
+bool trust_state_load(const char *root, const char *name, struct trust_update *update, char **ret_url,
+                      struct error *err)
 {
     CLEANUP(buf_free) struct buf url = { 0 };
     CLEANUP(mem_freep) char *installed = trust_path(root, name);
@@ -109,7 +110,8 @@ bool trust_state_load(const char *root, const char *name, struct trust_update *u
         return error_oom(err);
     if (!load(root, name, "url", true, &url, err)) {
         if (err->reason == REASON_NOT_FOUND)
-            error_set(err, REASON_NOT_FOUND, "trust root %s has no source of updates; \"pullguard trust init\" gives it one", name);
+            error_set(err, REASON_NOT_FOUND,
+                      "trust root %s has no source of updates; \"pullguard trust init\" gives it one", name);
         return false;
     }
     for (int role = 0; role < TUF_ROLES; role++)
@@ -141,7 +143,8 @@ static bool save(const char *root, const char *name, const char *file, struct sp
 
 bool trust_state_save(const char *root, const char *name, const struct trust_update *update, struct error *err)
 {
-    /* Root first: what follows is only good under it (TUF specification, section 5). An empty state never removes a root. */
+    /* Root first: what follows is only good under it (TUF specification, section 5). An empty state never removes a
+     * root. */
     for (int role = 0; role < TUF_ROLES; role++) {
         struct span bytes = buf_as_span(&update->state[role]);
 

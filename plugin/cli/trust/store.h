@@ -18,8 +18,9 @@ bool trust_installed(const char *root, struct names *ret, struct error *err) MUS
 bool trust_updatable(const char *root, struct names *ret, struct error *err) MUST_CHECK;
 
 /* STATEDIR/tuf/NAME/{url,root.json,...}. Loading fills stored and url (the returned text must outlive the update). */
-bool trust_state_load(const char *root, const char *name, struct trust_update *update, char **ret_url, struct error *err)
-    MUST_CHECK;
-bool trust_state_save(const char *root, const char *name, const struct trust_update *update, struct error *err) MUST_CHECK;
+bool trust_state_load(const char *root, const char *name, struct trust_update *update, char **ret_url,
+                      struct error *err) MUST_CHECK;
+bool trust_state_save(const char *root, const char *name, const struct trust_update *update,
+                      struct error *err) MUST_CHECK;
 
 #endif

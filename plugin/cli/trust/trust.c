@@ -51,8 +51,8 @@ static void print_updated(const struct cli *cli, const char *name, const struct 
 
     time_format(update->expires[TUF_TIMESTAMP], expires);
     if (!cli->json)
-        printf("%s: root %lld, targets %lld, checked for freshness until %s\n", name, (long long)update->version[TUF_ROOT],
-               (long long)update->version[TUF_TARGETS], expires);
+        printf("%s: root %lld, targets %lld, checked for freshness until %s\n", name,
+               (long long)update->version[TUF_ROOT], (long long)update->version[TUF_TARGETS], expires);
 }
 
 static int failed(const struct cli *cli, const char *name, const struct error *err)
@@ -69,16 +69,18 @@ static bool read_initial_root(const struct trust_values *values, struct buf *ret
     char found[DIGEST_TEXT_BYTES];
 
     if (values->initial_root == NULL)
-        return error_set(err, REASON_BAD_REQUEST,
-                         "--initial-root FILE is wanted: a root.json of the repository that you trust, for example the one that "
-                         "cosign or another client of yours carries (any older version will do)");
+        return error_set(
+            err, REASON_BAD_REQUEST,
+            "--initial-root FILE is wanted: a root.json of the repository that you trust, for example the one that "
+            "cosign or another client of yours carries (any older version will do)");
     if (!input_read(values->initial_root, TRUST_STATE_FILE_BYTES, ret, err))
         return false;
     if (values->checksum == NULL)
         return true;
     text = mem_printf("%s%s", strchr(values->checksum, ':') == NULL ? "sha256:" : "", values->checksum);
     if (text == NULL || !digest_parse(span_str(text), &wanted))
-        return error_set(err, REASON_BAD_REQUEST, "--root-checksum: 64 lower-case hexadecimal digits of SHA-256 are wanted");
+        return error_set(err, REASON_BAD_REQUEST,
+                         "--root-checksum: 64 lower-case hexadecimal digits of SHA-256 are wanted");
     if (!digest_compute(wanted.alg, buf_as_span(ret), &digest))
         return error_set(err, REASON_INTERNAL, "no digest");
     if (!digest_eq(&digest, &wanted))
@@ -90,7 +92,8 @@ static bool read_initial_root(const struct trust_values *values, struct buf *ret
 static int init_run(const struct cli *cli, const void *values_, const struct text_list *args UNUSED)
 {
     const struct trust_values *values = values_;
-    CLEANUP(trust_update_done) struct trust_update update = { .url = values->mirror != NULL ? values->mirror : PUBLIC_GOOD_URL };
+    CLEANUP(trust_update_done)
+    struct trust_update update = {.url = values->mirror != NULL ? values->mirror : PUBLIC_GOOD_URL};
     struct error err = ERROR_INIT;
 
     if (!trust_name_check(name_of(values), &err) || !trust_url_check(update.url, &err) ||
@@ -150,8 +153,9 @@ static int import_run(const struct cli *cli, const void *values_, const struct t
         !trust_install(cli->root, name_of(values), buf_as_span(&bytes), &err))
         return failed(cli, name_of(values), &err);
     if (!cli->json)
-        printf("%s: %zu certificate authorities, %zu logs, %zu certificate logs, %zu timestamp authorities\n", name_of(values),
-               root->authorities.count, root->logs.count, root->ct_logs.count, root->timestamp_authorities.count);
+        printf("%s: %zu certificate authorities, %zu logs, %zu certificate logs, %zu timestamp authorities\n",
+               name_of(values), root->authorities.count, root->logs.count, root->ct_logs.count,
+               root->timestamp_authorities.count);
     return EXIT_YES;
 }
 
@@ -207,7 +211,8 @@ static bool show_one(const struct cli *cli, const char *name, struct json_out *o
     CLEANUP(trust_root_freep) struct trust_root *root = NULL;
     struct error err = ERROR_INIT;
 
-    if (path == NULL || !trust_name_check(name, &err) || !file_read(path, LIMIT_TRUST_ROOT_BYTES, FILE_TRUSTED, &bytes, &err) ||
+    if (path == NULL || !trust_name_check(name, &err) ||
+        !file_read(path, LIMIT_TRUST_ROOT_BYTES, FILE_TRUSTED, &bytes, &err) ||
         !trust_root_parse(buf_as_span(&bytes), &root, &err)) {
         failed(cli, name, &err);
         return false;
@@ -240,7 +245,10 @@ static int show_run(const struct cli *cli, const void *values UNUSED, const stru
     return good ? EXIT_YES : EXIT_UNDECIDED;
 }
 
-#define TRUST_OPTION(option, value, member, help) { option, 0, OPTION_TEXT, value, offsetof(struct trust_values, member), help }
+#define TRUST_OPTION(option, value, member, help)                                                                      \
+    {                                                                                                                  \
+        option, 0, OPTION_TEXT, value, offsetof(struct trust_values, member), help                                     \
+    }
 #define NAME_OPTION TRUST_OPTION("name", "NAME", name, "name of the trust root in policies; default " PUBLIC_GOOD)
 
 static const struct option_spec init_options[] = {
@@ -255,9 +263,10 @@ const struct command command_trust_init = {
     .name = "trust init",
     .usage = "--initial-root FILE [options]",
     .summary = "bring a trust root from a TUF repository for the first time",
-    .details = "Starts from a root.json that you trust, follows the repository's roots to today's, and installs its\n"
-               "trusted_root.json for policies that name it (trustRootRef). The address is kept for \"trust update\".\n\n"
-               "Exit status: 0 done, 2 not done.",
+    .details =
+        "Starts from a root.json that you trust, follows the repository's roots to today's, and installs its\n"
+        "trusted_root.json for policies that name it (trustRootRef). The address is kept for \"trust update\".\n\n"
+        "Exit status: 0 done, 2 not done.",
     OPTIONS(init_options),
     .values_size = sizeof(struct trust_values),
     .max_args = 0,
@@ -268,7 +277,8 @@ const struct command command_trust_update = {
     .name = "trust update",
     .usage = "[NAME]...",
     .summary = "refresh the trust roots that were brought with trust init",
-    .details = "Refreshes trust roots from their repositories; without a name, all that have one. A failed update leaves what was\n"
+    .details = "Refreshes trust roots from their repositories; without a name, all that have one. A failed update "
+               "leaves what was\n"
                "installed. pullguard-trust.timer does this once a day.\n\n"
                "Exit status: 0 done, 1 there is nothing to update, 2 some update failed.",
     .max_args = ARGS_ANY,
@@ -279,9 +289,10 @@ const struct command command_trust_import = {
     .name = "trust import",
     .usage = "[--name NAME] FILE",
     .summary = "install a trusted_root.json (or a PEM chain) from a file",
-    .details = "Installs a trust root from a file, for nodes without a network: a trusted_root.json, or the PEM chain of an\n"
-               "authority of your own. The file is checked first.\n\n"
-               "Exit status: 0 done, 2 not done.",
+    .details =
+        "Installs a trust root from a file, for nodes without a network: a trusted_root.json, or the PEM chain of an\n"
+        "authority of your own. The file is checked first.\n\n"
+        "Exit status: 0 done, 2 not done.",
     OPTIONS(import_options),
     .values_size = sizeof(struct trust_values),
     .min_args = 1,

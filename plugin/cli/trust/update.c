@@ -86,7 +86,8 @@ bool trust_url_check(const char *url, struct error *err)
     bool https = span_starts(span_str(url), "https://"), http = span_starts(span_str(url), "http://");
     char shown[120];
 
-    if (host == NULL || host[0] == '\0' || strpbrk(url, "?#@\\ ") != NULL || !(https || (http && fetch_host_is_loopback(host))))
+    if (host == NULL || host[0] == '\0' || strpbrk(url, "?#@\\ ") != NULL ||
+        !(https || (http && fetch_host_is_loopback(host))))
         return error_set(err, REASON_BAD_REQUEST, "%s: https://HOST/PATH is wanted (http only on loopback)",
                          text_clean(span_str(url), shown, sizeof(shown)));
     return true;
@@ -112,7 +113,8 @@ static bool add_endpoint(const struct relay *relay, const char *host, struct fet
 }
 
 /* One file of the repository: a page on the origin, in the fetcher's terms. */
-static bool make_job(struct relay *relay, const char *name, uint64_t max_bytes, struct fetch_job *job, struct error *err)
+static bool make_job(struct relay *relay, const char *name, uint64_t max_bytes, struct fetch_job *job,
+                     struct error *err)
 {
     CLEANUP(mem_freep) char *host = host_of(relay->url);
     struct span prefix = path_of(relay->url);
@@ -122,7 +124,8 @@ static bool make_job(struct relay *relay, const char *name, uint64_t max_bytes, 
         return error_oom(err);
     job->id = ++relay->jobs;
     job->deadline = relay->deadline;
-    return copy_text(&job->ca_dir, relay->settings.ca_dir, err) && copy_text(&job->ca_file, relay->settings.ca_file, err) &&
+    return copy_text(&job->ca_dir, relay->settings.ca_dir, err) &&
+           copy_text(&job->ca_file, relay->settings.ca_file, err) &&
            copy_text(&job->user_agent, "pullguard/" PG_VERSION, err) &&
            copy_text(&job->proxies.http, relay->settings.http_proxy, err) &&
            copy_text(&job->proxies.https, relay->settings.https_proxy, err) &&
@@ -243,7 +246,8 @@ static bool read_result(struct span records, struct trust_update *update, struct
         return error_set(err, REASON_MALFORMED, "the sandboxed reader answered nonsense");
     if (done == 1 && update->target.len > 0)
         return true;
-    return error_set(err, reason < REASON_COUNT ? (enum reason)reason : REASON_INTERNAL, "%s", text != NULL ? text : "");
+    return error_set(err, reason < REASON_COUNT ? (enum reason)reason : REASON_INTERNAL, "%s",
+                     text != NULL ? text : "");
 }
 
 static bool relay_all(struct relay *relay, struct trust_update *update, struct error *err)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One TUF update. Three processes, as in a decision: the fetcher (plugin/engine's own program, with the network) brings
- * files by name, a child in the judge's sandbox reads them (verifier/tuf.h), and this program carries bytes between the two
- * and writes what the child says was verified.
+ * files by name, a child in the judge's sandbox reads them (verifier/tuf.h), and this program carries bytes between the
+ * two and writes what the child says was verified.
  */
 #ifndef PG_PLUGIN_CLI_TRUST_UPDATE_H
 #define PG_PLUGIN_CLI_TRUST_UPDATE_H
