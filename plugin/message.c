@@ -20,7 +20,6 @@ enum {
     TAG_DURATION = 43,
     TAG_REQUESTS = 44,
     TAG_EVIDENCE = 45,
-    TAG_VALID_UNTIL = 46,
 };
 
 enum { STATE_WARNED = 1 << 0, STATE_CACHED = 1 << 1 };
@@ -143,7 +142,6 @@ void response_write(struct buf *buf, const struct response *response)
     wire_put_u32(buf, TAG_STATE, (response->warned ? STATE_WARNED : 0U) | (response->cached ? STATE_CACHED : 0U));
     wire_put_u32(buf, TAG_DURATION, response->duration_us);
     wire_put_u32(buf, TAG_REQUESTS, response->requests);
-    wire_put_u32(buf, TAG_VALID_UNTIL, response->valid_until);
     if (response->evidence.len > 0)
         wire_put(buf, TAG_EVIDENCE, response->evidence);
     wire_end(buf, start);
@@ -259,8 +257,6 @@ static bool response_record(struct response *response, struct response_numbers *
         return read_number(tag, bytes, seen, &numbers->state, err);
     case TAG_DURATION:
         return read_number(tag, bytes, seen, &response->duration_us, err);
-    case TAG_VALID_UNTIL:
-        return read_number(tag, bytes, seen, &response->valid_until, err);
     case TAG_REQUESTS:
         return read_number(tag, bytes, seen, &response->requests, err);
     case TAG_EVIDENCE:

@@ -65,7 +65,6 @@ struct response {
     struct span evidence; /* borrowed from evidence_owned (mem_free) */
     void *evidence_owned;
     bool cached;
-    uint32_t valid_until; /* allow: seconds since 1970 at which a rule of the policy ends it; 0 = none known */
     uint32_t duration_us;
     uint32_t requests; /* HTTP requests made, for the bench */
 };

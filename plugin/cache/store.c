@@ -105,10 +105,6 @@ static bool write_entry(const char *root, const struct cache_source *source, con
     int64_t expires = now + source->life_s;
     size_t start, nested;
 
-    if (response->valid_until > 0 && expires > (int64_t)response->valid_until)
-        expires = response->valid_until;
-    if (expires <= now)
-        return true;
     start = wire_begin(&file, FORMAT_VERDICT);
     wire_put_str(&file, ENTRY_FINGERPRINT, source->fingerprint);
     wire_put_str(&file, ENTRY_REFERENCE, reference);

@@ -81,15 +81,18 @@ static void keep(const char *root, const struct engine_config *config, const str
                  const struct response *response)
 {
     const struct settings *settings = &config->settings;
+    int64_t now = time_now();
+    int64_t until = policy_set_valid_until(config->policies, now);
     const struct cache_source source = {.fingerprint = config->fingerprint,
                                         .consulted = &config->consulted,
                                         .loaded_at = config->loaded_at,
-                                        .life_s = settings->cache_life_s,
+                                        .life_s = until > 0 && until - now < settings->cache_life_s ? until - now
+                                                                                                    : settings->cache_life_s,
                                         .engine_only = settings->log_json || settings->audit[0] || settings->metrics};
     CLEANUP(mem_freep) char *canonical = NULL;
     struct error ignored = ERROR_INIT;
 
-    if (!cache_may_hold(request) || !verdict_is_allow(response->verdict))
+    if (!cache_may_hold(request) || !verdict_is_allow(response->verdict) || source.life_s <= 0)
         return;
     canonical = equal_canonical(config, request);
     /* A cache that cannot be written costs time, not safety: nothing to report. */

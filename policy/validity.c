@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How long a verdict can be kept without asking again: until the clock alone could change it. */
+#include "policy/condition_model.h"
+#include "policy/model.h"
+
+static void earlier(int64_t at, int64_t now, int64_t *until)
+{
+    if (at > now && (*until == 0 || at < *until))
+        *until = at;
+}
+
+/* A window's edges: acceptance begins at notBefore and ends after notAfter (a closed interval). */
+static void member_edges(const struct member *member, int64_t now, int64_t *until)
+{
+    if (member->has_not_before)
+        earlier(member->not_before, now, until);
+    if (member->has_not_after)
+        earlier(member->not_after + 1, now, until);
+}
+
+/* maxAge stands in a list of conditions or in one below it; the loader bounds the depth. */
+static bool condition_has_age(const struct condition *list)
+{
+    for (; list; list = list->next)
+        for (size_t i = 0; i < list->test_count; i++) {
+            const struct condition_test *test = &list->tests[i];
+
+            if (test->op == CONDITION_MAX_AGE)
+                return true;
+            for (size_t j = 0; j < test->branch_count; j++)
+                if (condition_has_age(test->branches[j]))
+                    return true;
+        }
+    return false;
+}
+
+/* Ages run out at times that only the evidence knows: such a verdict is not kept at all. */
+static bool has_ages(const struct authority *authority)
+{
+    if (authority->has_max_age)
+        return true;
+    for (size_t i = 0; i < authority->attestation_count; i++)
+        if (condition_has_age(authority->attestations[i].conditions))
+            return true;
+    return false;
+}
+
+int64_t policy_set_valid_until(const struct policy_set *set, int64_t now)
+{
+    int64_t until = 0;
+
+    for (size_t i = 0; i < set->policy_count; i++)
+        for (size_t j = 0; j < set->policies[i].authority_count; j++) {
+            const struct authority *authority = &set->policies[i].authorities[j];
+
+            if (has_ages(authority))
+                return now;
+            for (size_t k = 0; k < authority->member_count; k++)
+                member_edges(&authority->members[k], now, &until);
+        }
+    return until;
+}
