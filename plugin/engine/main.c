@@ -3,6 +3,7 @@
  * pullguard-engine, started by the hook for one request:
  *
  *     pullguard-engine --once [--root DIR] [--libexec DIR]        with its socket as descriptor 3
+ *     pullguard-engine --resident [--root DIR] [--libexec DIR]    by a service manager, with the listening socket as 3, or by hand
  *     pullguard-engine --selftest [--root DIR]                    tries the sandboxes; exit 0 when they hold
  */
 #include <fcntl.h>
@@ -15,7 +16,9 @@
 
 #include "config.h"
 #include "base/file.h"
+#include "plugin/engine/notify.h"
 #include "plugin/engine/once.h"
+#include "plugin/engine/resident.h"
 #include "plugin/engine/selftest.h"
 #include "plugin/engine/settings.h"
 #include "plugin/process.h"
@@ -77,7 +80,8 @@ int main(int argc, char **argv)
             options.root = argv[++i];
         else if (strcmp(argv[i], "--libexec") == 0 && i + 1 < argc)
             options.libexec = argv[++i];
-        else if ((strcmp(argv[i], "--once") == 0 || strcmp(argv[i], "--selftest") == 0) && !task)
+        else if ((strcmp(argv[i], "--once") == 0 || strcmp(argv[i], "--resident") == 0 ||
+                  strcmp(argv[i], "--selftest") == 0) && !task)
             task = argv[i];
         else
             return usage();
@@ -87,6 +91,10 @@ int main(int argc, char **argv)
     if (strcmp(task, "--selftest") == 0)
         return selftest(options.root);
     clean_up_inheritance();
+    if (strcmp(task, "--resident") == 0) {
+        notify_init();
+        return engine_resident(&options);
+    }
     (void)fcntl(CHILD_SOCKET, F_SETFD, FD_CLOEXEC);
     return engine_once(&options, CHILD_SOCKET);
 }

@@ -22,6 +22,9 @@
 enum {
     REQUEST_ARRIVES_MS = 5000,  /* the hook has written it before we run */
     RESPONSE_LEAVES_MS = 5000,
+    CHILDREN_END_MS = 500,      /* they are killed or at their end already */
+    DRAIN_MS = 2000,            /* a fetcher on loan that still works on what nobody needs any more */
+    COALESCE_MS = 2500,         /* how long the same image's verification is waited for */
     RESPONSE_MAX_BYTES = LIMIT_EVIDENCE_BYTES + 64 * 1024 * 1024,
 };
 
@@ -37,6 +40,10 @@ struct once {
     struct fetcher fetcher;
     bool has_fetcher;
     struct engine_config config;
+    const struct engine_preloaded *preloaded; /* NULL = an engine of its own */
+    struct session *session;                  /* over; what is left of it is tidied up after the answer */
+    bool drained;                             /* the fetcher on loan may be used again */
+    int coalescing;                           /* lock held while deciding; -1 = none */
 };
 
 static bool prepare_sandbox(struct once *once, struct error *err)
@@ -52,23 +59,34 @@ static bool prepare_sandbox(struct once *once, struct error *err)
     return true;
 }
 
+static bool needs_files(const struct request *request)
+{
+    return (request->flags & (REQUEST_EVIDENCE | REQUEST_COLLECT)) != 0;
+}
+
 /* The fetcher starts before the policies are read: libcurl takes its time to load, and does it on another processor. */
 static bool prepare(struct once *once, struct error *err)
 {
     const char *root = once->options->root;
 
-    if (!(once->request.flags & REQUEST_NO_NETWORK)) {
+    if (once->preloaded && once->preloaded->fetcher && !(once->request.flags & REQUEST_NO_NETWORK)) {
+        once->fetcher = *once->preloaded->fetcher;
+        once->has_fetcher = true;
+    } else if (!(once->request.flags & REQUEST_NO_NETWORK)) {
         if (!fetcher_start(once->options->libexec, &once->sandbox, &once->fetcher, err))
             return false;
         once->has_fetcher = true;
     }
+    if (once->preloaded && !needs_files(&once->request))
+        return true;
     if (!crypto_init(err))
         return false;
     if (once->request.policy)
         return engine_load_adhoc(&once->request, &once->settings, &once->config, err);
-    return engine_load_policies(root, once->loaded_at,
-                                (once->request.flags & (REQUEST_EVIDENCE | REQUEST_COLLECT)) != 0, &once->settings,
-                                &once->config, err);
+    if (once->preloaded) /* an evidence file tells what was read: read it */
+        return settings_load(root, &once->settings, err) &&
+               engine_load_policies(root, once->loaded_at, true, &once->settings, &once->config, err);
+    return engine_load_policies(root, once->loaded_at, needs_files(&once->request), &once->settings, &once->config, err);
 }
 
 static int64_t deadline_of(const struct once *once)
@@ -128,8 +146,7 @@ static void decide(struct once *once, struct response *ret)
     run(session);
     *ret = session->response;
     session->response = (struct response){0};
-    session_done(session);
-    mem_free(session);
+    once->session = session;
     explain_offline(&once->request, ret);
     verdicts_after(once->options->root, &once->config, &once->request, ret);
 }
@@ -152,13 +169,36 @@ static bool send_response(int socket, const struct response *response, struct er
     return wire_send(socket, buf_as_span(&message), mono_ms() + RESPONSE_LEAVES_MS, err);
 }
 
+/* A fetcher on loan goes back when it has nothing more to say; one of our own is stopped. */
+static int end_fetcher(struct once *once)
+{
+    bool on_loan = once->preloaded && once->preloaded->fetcher;
+    int fate = WORKER_FETCHER_UNTOUCHED;
+
+    if (once->has_fetcher && on_loan) {
+        bool clean = once->session && session_drain(once->session, mono_ms() + DRAIN_MS);
+
+        fate = clean ? WORKER_FETCHER_CLEAN : WORKER_FETCHER_BROKEN;
+    } else if (once->has_fetcher) {
+        fetcher_stop(&once->fetcher);
+    }
+    return fate;
+}
+
 /* Nothing of ours may be left behind: not even the parser, which a killed fetcher leaves to us as the subreaper. */
 static void end_children(struct once *once)
 {
-    if (once->has_fetcher)
-        fetcher_stop(&once->fetcher);
-    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-        ;
+    if (once->session)
+        session_done(once->session);
+    mem_free(once->session);
+    for (int64_t patience = mono_ms() + CHILDREN_END_MS; deadline_left_ms(patience) > 0;) {
+        pid_t pid = waitpid(-1, NULL, WNOHANG);
+
+        if (pid < 0 && errno != EINTR)
+            return;
+        if (pid == 0)
+            (void)usleep(100);
+    }
 }
 
 static void once_done(struct once *once)
@@ -182,16 +222,46 @@ static bool prepare_start(struct once *once, struct error *err)
     return start_image_find(once->options->root, &once->settings, &once->sandbox, deadline, &once->request, err);
 }
 
+/*
+ * Pulls of the same image at the same time share one verification: the first holds a lock while it decides, the others wait
+ * for its verdict in the cache. When it denies or takes long, they go on by themselves, all at once.
+ */
+static bool find_verdict(struct once *once, struct response *ret)
+{
+    const char *root = once->options->root;
+    int64_t patience = mono_ms() + COALESCE_MS;
+
+    if (verdicts_find(root, &once->settings, &once->request, ret))
+        return true;
+    if (!verdicts_lock(root, &once->settings, &once->request, patience, &once->coalescing))
+        return false;
+    return once->coalescing < 0 && verdicts_find(root, &once->settings, &once->request, ret);
+}
+
+static bool get_settings(struct once *once, struct error *err)
+{
+    if (!once->preloaded)
+        return settings_load(once->options->root, &once->settings, err);
+    if (!once->preloaded->config) {
+        *err = *once->preloaded->error;
+        return false;
+    }
+    if (once->request.policy)
+        return error_set(err, REASON_BAD_REQUEST, "the resident engine takes no policy from a request");
+    once->config = *once->preloaded->config;   /* borrowed: a worker ends without freeing them */
+    once->settings = once->config.settings;
+    return true;
+}
+
 static void answer(struct once *once, struct response *ret)
 {
     struct error err = ERROR_INIT;
 
     once->loaded_at = time_now();
-    if (!receive_request(once->socket, &once->request, &err) ||
-        !settings_load(once->options->root, &once->settings, &err) || !prepare_sandbox(once, &err) ||
+    if (!receive_request(once->socket, &once->request, &err) || !get_settings(once, &err) || !prepare_sandbox(once, &err) ||
         !prepare_start(once, &err))
         response_deny(ret, err.reason, err.text);
-    else if (verdicts_find(once->options->root, &once->settings, &once->request, ret))
+    else if (find_verdict(once, ret))
         return;
     else if (!prepare(once, &err))
         response_deny(ret, err.reason, err.text);
@@ -199,20 +269,58 @@ static void answer(struct once *once, struct response *ret)
         decide(once, ret);
 }
 
-int engine_once(const struct engine_options *options, int socket)
+/* The last good set decides, and every verdict says so. */
+static void mention_problem(const struct once *once, struct response *response)
 {
-    struct once once = {.options = options, .socket = socket, .started_us = mono_us()};
+    char *message;
+
+    if (!once->preloaded || !once->preloaded->problem)
+        return;
+    message = mem_printf("%.300s (rules changed and do not load, the last good ones decide: %.180s)",
+                         response->message ? response->message : "", once->preloaded->problem);
+    if (!message)
+        return;
+    mem_free(response->message);
+    response->message = message;
+}
+
+static bool answer_and_record(struct once *once)
+{
     CLEANUP(response_done) struct response response = {0};
     struct error err = ERROR_INIT;
-    bool sent;
 
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    answer(&once, &response);
-    response.duration_us = (uint32_t)(mono_us() - once.started_us);
-    recorder_decision(options->root, once.config.policies ? &once.config.settings : &once.settings, &once.request,
+    answer(once, &response);
+    if (once->coalescing >= 0)
+        (void)close(once->coalescing);
+    mention_problem(once, &response);
+    response.duration_us = (uint32_t)(mono_us() - once->started_us);
+    recorder_decision(once->options->root, once->config.policies ? &once->config.settings : &once->settings, &once->request,
                       &response);
-    sent = send_response(socket, &response, &err);
+    return send_response(once->socket, &response, &err);
+}
+
+int engine_once(const struct engine_options *options, int socket)
+{
+    struct once once = {.options = options, .socket = socket, .started_us = mono_us(), .coalescing = -1};
+    bool sent = answer_and_record(&once);
+
+    (void)close(socket); /* the hook waits for this, not for the tidying up */
+    (void)end_fetcher(&once);
     end_children(&once);
     once_done(&once);
     return sent ? 0 : 1;
+}
+
+int engine_worker(const struct engine_options *options, int socket, const struct engine_preloaded *preloaded)
+{
+    struct once once = {
+        .options = options, .socket = socket, .started_us = mono_us(), .preloaded = preloaded, .coalescing = -1};
+    int fate;
+
+    (void)answer_and_record(&once); /* a caller that has gone is told nothing */
+    (void)close(socket);
+    fate = end_fetcher(&once);
+    end_children(&once);
+    return fate;
 }

@@ -3,6 +3,10 @@
 #ifndef PG_PLUGIN_ENGINE_ONCE_H
 #define PG_PLUGIN_ENGINE_ONCE_H
 
+#include "base/error.h"
+#include "plugin/engine/fetcher.h"
+#include "plugin/engine/load.h"
+
 struct engine_options {
     const char *root;    /* "" = none */
     const char *libexec; /* where pullguard-fetch is; NULL = as configured */
@@ -10,5 +14,19 @@ struct engine_options {
 
 /* The process's exit status: 0 when an answer was given, whatever it says. */
 int engine_once(const struct engine_options *options, int socket);
+
+/* What a resident engine's worker starts with. */
+struct engine_preloaded {
+    const struct engine_config *config; /* NULL: it does not load; the deny says error */
+    const struct error *error;
+    const char *problem;                /* files changed and do not load any more, config is the last good set; NULL = none */
+    struct fetcher *fetcher;            /* on loan; NULL = none */
+};
+
+/* What became of the fetcher. */
+enum { WORKER_FETCHER_CLEAN = 0, WORKER_FETCHER_BROKEN = 3, WORKER_FETCHER_UNTOUCHED = 4 };
+
+/* The same with everything loaded: for a fork of the resident engine. Answers, closes the socket, tidies up, returns. */
+int engine_worker(const struct engine_options *options, int socket, const struct engine_preloaded *preloaded);
 
 #endif

@@ -60,7 +60,8 @@ static bool spawn(const char *program, char *const *args, char *const *env, int 
         posix_spawn_file_actions_adddup2(&actions, out, 1) == 0 &&
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0) == 0 &&
         posix_spawnattr_setsigmask(&attributes, &none) == 0 && posix_spawnattr_setsigdefault(&attributes, &all) == 0 &&
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF) == 0)
+        posix_spawnattr_setpgroup(&attributes, 0) == 0 &&
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP) == 0)
         code = posix_spawn(&pid, program, &actions, &attributes, arguments, environment);
     (void)posix_spawn_file_actions_destroy(&actions);
     (void)posix_spawnattr_destroy(&attributes);
@@ -123,11 +124,25 @@ static bool open_channels(int pair_in[2], int pair_out[2], struct error *err)
     return true;
 }
 
+/* A helper may be a script that started others: the whole group ends with it. The leader is reaped last, as its number is
+ * the group's. */
+static int end_group(struct child *child, int grace_ms)
+{
+    struct pollfd entry = {.fd = child->pidfd, .events = POLLIN};
+
+    if (child->pid <= 0)
+        return -1;
+    if (child->pidfd >= 0 && grace_ms > 0)
+        (void)poll(&entry, 1, grace_ms);
+    (void)kill(-child->pid, SIGKILL);
+    return child_finish(child, 0);
+}
+
 bool run_program(void *context, const char *program, char *const *args, char *const *env, struct span input,
                  struct buf *ret_output, int *ret_exit_status, struct error *err)
 {
     const struct run_limits *limits = context;
-    CLEANUP(child_kill) struct child child = {0};
+    struct child child = {0};
     int in[2] = {-1, -1}, out[2] = {-1, -1};
     int64_t deadline = mono_ms() + PROGRAM_MS;
     bool done;
@@ -144,9 +159,9 @@ bool run_program(void *context, const char *program, char *const *args, char *co
     if (in[0] >= 0)
         (void)close(in[0]);
     (void)close(out[0]);
+    status = end_group(&child, done ? deadline_left_ms(deadline) : 0);
     if (!done)
         return false;
-    status = child_finish(&child, deadline_left_ms(deadline));
     if (status == -1 || !WIFEXITED(status))
         return error_set(err, REASON_UNAUTHORIZED, "%s ended abnormally", program);
     *ret_exit_status = WEXITSTATUS(status);

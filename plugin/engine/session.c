@@ -14,6 +14,7 @@
 #include "plugin/engine/job.h"
 #include "plugin/engine/judge.h"
 #include "plugin/engine/wantlist.h"
+#include "verifier/fetch/fetch.h"
 
 enum {
     RESPONSE_MAX_BYTES = LIMIT_EVIDENCE_BYTES + 64 * 1024 * 1024,
@@ -221,6 +222,62 @@ static void read_ready(struct session *session)
         fail_with(session, &err);
 }
 
+/*
+ * Follows the messages in what passes to the judge, as far as their headers: a fetcher whose jobs have all ended can serve
+ * another session. Nothing inside of them is looked at. False: these are no messages.
+ */
+static bool follow(struct session *session, struct span bytes)
+{
+    struct error ignored = ERROR_INIT;
+
+    while (bytes.len > 0) {
+        size_t part = session->frame_left;
+
+        if (part == 0) {
+            uint16_t type = 0;
+
+            part = sizeof(session->frame) - session->frame_len;
+            part = part < bytes.len ? part : bytes.len;
+            memcpy(session->frame + session->frame_len, bytes.ptr, part);
+            session->frame_len += part;
+            bytes = span_cut(bytes, part, SIZE_MAX);
+            if (session->frame_len < sizeof(session->frame))
+                continue;
+            if (!wire_parse_header(span_of(session->frame, sizeof(session->frame)), RESPONSE_MAX_BYTES, &type,
+                                   &session->frame_left, &ignored))
+                return false;
+            session->frame_len = 0;
+            session->ended += type == FETCH_MESSAGE_END;
+            continue;
+        }
+        part = part < bytes.len ? part : bytes.len;
+        session->frame_left -= part;
+        bytes = span_cut(bytes, part, SIZE_MAX);
+    }
+    return true;
+}
+
+bool session_drain(struct session *session, int64_t deadline)
+{
+    struct fetcher *fetcher = session->fetcher;
+
+    if (!fetcher || !fetcher->ready || session->to_fetcher.len > 0)
+        return false;
+    while (session->ended < session->jobs || session->frame_left > 0 || session->frame_len > 0) {
+        struct pollfd entry = {.fd = fetcher->socket, .events = POLLIN};
+        ssize_t got;
+
+        if (poll(&entry, 1, deadline_left_ms(deadline)) <= 0 && deadline_left_ms(deadline) == 0)
+            return false;
+        got = read(fetcher->socket, session->relay, sizeof(session->relay));
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+            return false;
+        if (got > 0 && !follow(session, span_of(session->relay, (size_t)got)))
+            return false;
+    }
+    return true;
+}
+
 static void read_fetcher(struct session *session)
 {
     ssize_t got;
@@ -234,6 +291,8 @@ static void read_fetcher(struct session *session)
     session->relay_end = got > 0 ? (size_t)got : 0;
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
         lose_fetcher(session);
+    else if (got > 0 && !follow(session, span_of(session->relay, (size_t)got)))
+        session_fail(session, REASON_MALFORMED, "the fetcher sends what is no message");
     else if (got > 0)
         write_judge(session);
 }

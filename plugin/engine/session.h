@@ -38,7 +38,10 @@ struct session {
     uint8_t
         relay[RELAY_CHUNK_BYTES]; /* from the fetcher to the judge, as it comes: bytes of outside are not parsed here */
     size_t relay_start, relay_end;
-    uint32_t jobs;
+    uint32_t jobs, ended;               /* sent to the fetcher, and completely answered */
+    uint8_t frame[12];                  /* header of the message that is passing through the relay */
+    size_t frame_len;
+    size_t frame_left;                  /* bytes of its records still to pass */
 
     bool done;
     struct response response;           /* valid when done */
@@ -51,6 +54,11 @@ void session_poll(const struct session *session, struct pollfd fds[SESSION_POLLF
 void session_step(struct session *session, const struct pollfd fds[SESSION_POLLFDS]);
 /* Ends it with a deny, whatever it is doing. */
 void session_fail(struct session *session, enum reason reason, const char *text);
+/*
+ * After the response: waits until the fetcher has answered everything it was asked, throwing it away, so that another
+ * session can have it. False: it has not by the deadline, or is broken; it must be stopped.
+ */
+bool session_drain(struct session *session, int64_t deadline) MUST_CHECK;
 /* Kills what is left of it and frees; the response goes too unless taken. */
 void session_done(struct session *session);
 

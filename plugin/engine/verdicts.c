@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/engine/verdicts.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "config.h"
 #include "plugin/cache/cache.h"
 #include "verifier/ref.h"
 
-enum { EXPLAIN_MAX_BYTES = 64 * 1024 * 1024 };
+enum { EXPLAIN_MAX_BYTES = 64 * 1024 * 1024, LOCK_PAUSE_MS = 3 };
 
 static char *canonical_name(const struct ref *ref)
 {
@@ -40,6 +47,59 @@ bool verdicts_find(const char *root, const struct settings *settings, const stru
     int64_t at;
 
     return settings->cache && look(root, request, CACHE_BY_ENGINE, ret, &at);
+}
+
+/* The directory and what is missing above it: the first pull of a node finds nothing there. */
+static void make_directories(char *path)
+{
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+            *slash = '/';
+            return; /* the lock then fails to open, and nobody waits for anybody */
+        }
+        *slash = '/';
+    }
+    if (mkdir(path, 0700) != 0)
+        return;
+}
+
+/* A file of the digest's own would be left behind for ever: 256 files, by its first byte. */
+static int open_lock(const char *root, const char *digest)
+{
+    CLEANUP(mem_freep) char *directory = path_under(root, PG_CACHEDIR "/locks");
+    CLEANUP(mem_freep) char *path = directory ? mem_printf("%s/%.2s", directory, digest + strlen("sha256:")) : NULL;
+    int fd;
+
+    if (!path)
+        return -1;
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0 || errno != ENOENT)
+        return fd;
+    make_directories(directory);
+    return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+bool verdicts_lock(const char *root, const struct settings *settings, const struct request *request, int64_t patience,
+                   int *ret_lock)
+{
+    CLEANUP(fd_closep) int fd = -1;
+    bool waited = false;
+
+    *ret_lock = -1;
+    if (!settings->cache || !cache_may_hold(request) || (request->flags & REQUEST_NO_NETWORK))
+        return false;
+    fd = open_lock(root, request->digest);
+    while (fd >= 0 && deadline_left_ms(patience) > 0) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            if (!waited)
+                *ret_lock = TAKE_FD(fd);
+            return true; /* after waiting the lock is let go: whoever waited too must not queue up behind us */
+        }
+        waited = true;
+        (void)poll(NULL, 0, LOCK_PAUSE_MS);
+    }
+    return false;
 }
 
 static bool explain(const struct policy_set *set, const struct ref *ref, const char *written, struct buf *ret)

@@ -43,6 +43,7 @@ def check(name, ok, detail=""):
 class Registry(http.server.BaseHTTPRequestHandler):
     """The stored repositories, as slow as asked."""
     protocol_version = "HTTP/1.1"
+    wbufsize = 65536
     delay = 0.0
 
     def log_message(self, *args):
@@ -55,7 +56,10 @@ class Registry(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    count = 0
+
     def do_GET(self):
+        Registry.count += 1
         time.sleep(Registry.delay)
         match = re.match(r"/v2/(.+)/(manifests|blobs)/([^?]+)", self.path)
         if match:
@@ -95,8 +99,11 @@ spec:
 """
 
 
+RESIDENT = "--resident" in sys.argv
+
+
 class Node:
-    """A root with a policy and a key."""
+    """A root with a policy and a key; with --resident, a resident engine that serves it."""
 
     def __init__(self, settings=""):
         self.root = tempfile.mkdtemp(prefix="pullguard-fault.")
@@ -110,6 +117,20 @@ class Node:
         os.chmod(self.conf + "/keys/cosign.pub", 0o644)
         if settings:
             self.write("pullguard.yaml", settings)
+        self.engine = None
+        self.fresh = False
+
+    def start(self):
+        self.engine = subprocess.Popen([ENGINE + "/pullguard-engine", "--resident", "--root", self.root, "--libexec", ENGINE])
+        deadline = time.time() + 5
+        while not os.path.exists(self.root + "/run/pullguard/engine.sock") and time.time() < deadline:
+            time.sleep(0.01)
+
+    def stop(self):
+        if self.engine:
+            self.engine.terminate()
+            self.engine.wait(timeout=30)
+            self.engine = None
 
     def write(self, name, text):
         with open(os.path.join(self.conf, name), "w") as file:
@@ -117,13 +138,19 @@ class Node:
         os.chmod(os.path.join(self.conf, name), 0o644)
 
     def __enter__(self):
+        if RESIDENT:
+            self.start()
         return self
 
     def __exit__(self, *args):
+        self.stop()
         shutil.rmtree(self.root)
 
 
 def pull(node, repository="demo/legacy", digest=IMAGE, extra=(), wrap=(), **kwargs):
+    if RESIDENT and node.fresh: # one that has seen no better files before
+        node.stop()
+        node.start()
     command = [*wrap, CONTAINERD, "-name", f"127.0.0.1:{PORT}/{repository}:v1", "-digest", digest, "-stdin-media-type",
                "application/vnd.oci.descriptor.v1+json", "--root", node.root, *extra]
     kwargs.setdefault("stdin", subprocess.DEVNULL)
@@ -170,6 +197,7 @@ def of_node(node, pattern):
 
 def test_files():
     with Node() as node:
+        node.fresh = True
         allows("signed image", pull(node))
         denies("unsigned image", pull(node, "demo/nosig"), "no_signature")
         denies("digest of no form", pull(node, digest="sha256:12"), "bad_request")
@@ -229,6 +257,10 @@ def kill_during(node, which):
 
 
 def nothing_left(name, node):
+    if RESIDENT: # its fetchers stay
+        time.sleep(0.5)
+        check(name + ": no zombies", not zombies_of(node.engine.pid))
+        return
     deadline = time.time() + 3
     while time.time() < deadline:
         left = [p for which in (b"engine", b"judge", b"fetch", b"parser") for p in of_node(node, which)]
@@ -527,6 +559,8 @@ def cached(node, repository="demo/legacy"):
 def test_cache():
     with Node() as node:
         time.sleep(3.1)
+        pull(node, "demo/sigs") # a resident engine reads its rules again once they have settled
+        shutil.rmtree(node.root + "/var/cache/pullguard")
         check("first pull asks the registry", cached(node) == (0, False))
         check("second pull does not", cached(node) == (0, True))
         verdicts = node.root + "/var/cache/pullguard/verdicts"
@@ -556,8 +590,10 @@ def test_cache():
         os.chown(os.path.join(verdicts, entry), 0, 0)
         check("a hit again", cached(node) == (0, True))
         os.chmod(node.conf + "/policy.d", 0o777)
+        node.fresh = True
         denies("policy directory opened to others: no hit", pull(node), "untrusted_file")
         os.chmod(node.conf + "/policy.d", 0o755)
+        node.fresh = False
         before = os.stat(node.conf + "/policy.d/demo.yaml")
         changed = POLICY.replace("name: demo", "name: dem2")
         with open(node.conf + "/policy.d/demo.yaml", "r+") as file:
@@ -566,17 +602,110 @@ def test_cache():
         check("policy changed in place, time put back: a miss", not cached(node)[1])
         check("changed just now: still a miss", not cached(node)[1])
         node.write("policy.d/none.yaml", POLICY.replace("cosign.pub", "prime256v1.pub"))
+        node.fresh = True
         denies("policy added whose key is missing", pull(node), "policy_error", "prime256v1.pub")
         shutil.copy(VECTORS + "/keys/prime256v1.pub", node.conf + "/keys/prime256v1.pub")
         denies("policy added that wants another key", pull(node), "wrong_key")
+
+
+# -- resident engine ----------------------------------------------------------------------------------------------------
+
+def test_resident():
+    with Node() as node:
+        node.start()
+        engine = node.engine.pid
+        allows("resident: signed image", pull(node))
+        denies("resident: unsigned image", pull(node, "demo/nosig"), "no_signature")
+        check("resident: it was asked", any(p[1] == engine for p in processes(b"pullguard-fetch")))
+        time.sleep(2.5)
+        node.write("policy.d/demo.yaml", POLICY.replace("mode", "mode").replace("cosign.pub", "prime256v1.pub"))
+        shutil.copy(VECTORS + "/keys/prime256v1.pub", node.conf + "/keys/prime256v1.pub")
+        denies("resident: a changed policy counts at once", pull(node), "wrong_key")
+        node.write("policy.d/demo.yaml", "kind: [")
+        denies("resident: a broken policy: the last good set decides, and says so", pull(node), "wrong_key", "do not load")
+        node.write("policy.d/demo.yaml", POLICY)
+        allows("resident: repaired", pull(node))
+        os.kill(engine, signal.SIGHUP)
+        allows("resident: after SIGHUP", pull(node))
+        silent = [socket.socket(socket.AF_UNIX) for _ in range(40)]
+        for s in silent:
+            s.connect(node.root + "/run/pullguard/engine.sock")
+        started = time.time()
+        allows("resident: forty clients that say nothing delay nobody", pull(node, "demo/bundle"))
+        check("resident: in time", time.time() - started < 2, time.time() - started)
+        for s in silent:
+            s.close()
+        for _ in range(20):
+            pull(node, "demo/nosig")
+        time.sleep(0.5)
+        before = len(os.listdir(f"/proc/{engine}/fd"))
+        rss = memory(engine)
+        for _ in range(60):
+            pull(node, "demo/nosig")
+        time.sleep(0.5)
+        check("resident: descriptors do not grow", len(os.listdir(f"/proc/{engine}/fd")) <= before + 4,
+              (before, len(os.listdir(f"/proc/{engine}/fd"))))
+        check("resident: memory does not grow", memory(engine) <= rss + 512, (rss, memory(engine)))
+        check("resident: no zombies", not zombies_of(engine), zombies_of(engine))
+        Registry.delay = 1.0
+        results = []
+        runner = threading.Thread(target=lambda: results.append(pull(node, "demo/mixed")))
+        runner.start()
+        time.sleep(0.5)
+        node.engine.kill()
+        node.engine.wait()
+        runner.join()
+        Registry.delay = 0.0
+        allows("resident killed during a pull: an engine of its own decides", results[0])
+        allows("resident killed: the next pull works", pull(node, "demo/sigs"))
+        node.start()
+        allows("resident: started again over the old socket", pull(node, "demo/dockermt"))
+        node.engine.terminate()
+        check("resident: ends when told to", node.engine.wait(timeout=10) == 0)
+        node.engine = None
+        nothing_left("resident", node)
+
+
+def memory(pid):
+    """KiB of memory that no file backs."""
+    return sum(int(line.split()[1]) for line in open(f"/proc/{pid}/status") if line.startswith("RssAnon"))
+
+
+def zombies_of(parent):
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if fields[0] == "Z" and int(fields[1]) == parent:
+            found.append(pid)
+    return found
+
+
+def test_together():
+    """Pulls of one image at the same time share one verification."""
+    with Node() as node:
+        time.sleep(3.1)
+        Registry.delay = 0.3
+        Registry.count = 0
+        threads = [threading.Thread(target=lambda: pull(node)) for _ in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        Registry.delay = 0.0
+        check("ten pulls of one image ask once", Registry.count <= 8, Registry.count)
 
 
 def main():
     global PORT
     PORT = serve()
     tests = [test_files, test_kills, test_caller_gone, test_deadlines, test_bad_engines, test_bad_resident, test_descriptors,
-             test_parallel, test_sandbox, test_logs, test_cache]
-    wanted = sys.argv[3:]
+             test_parallel, test_sandbox, test_logs, test_cache, test_together, test_resident]
+    if RESIDENT: # those that need nothing of a per-request engine's own processes, and no changed settings
+        tests = [test_files, test_deadlines, test_descriptors, test_parallel, test_cache, test_together]
+    wanted = [name for name in sys.argv[3:] if name.startswith("test_")]
     for test in tests:
         if not wanted or test.__name__ in wanted:
             test()
