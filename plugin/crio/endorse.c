@@ -36,18 +36,35 @@ static bool ask(const struct endorser *endorser, const struct pull *pull, const 
     return filled && client_ask(&options, &request, ret);
 }
 
+/* By its own signature: under the tag the user wrote, when it is known and fits, since policies may speak of tags. */
+static bool ask_for_platform(const struct endorser *endorser, const struct lookaside_request *request,
+                             const struct pull *pull, struct response *ret)
+{
+    char *by_digest CLEANUP(mem_freep) = mem_printf("%s@%s", request->repository, request->digest);
+    bool tagged = pull && !strchr(pull->reference, '@');
+
+    return by_digest && ask(endorser, pull, tagged ? pull->reference : by_digest, request->digest, NULL, ret);
+}
+
 /* First what the user asked for, as tag or index; then the platform manifest's own signature. */
 static bool decide(const struct endorser *endorser, const struct lookaside_request *request, const struct pull *pull,
                    struct response *ret)
 {
-    char *by_digest CLEANUP(mem_freep) = mem_printf("%s@%s", request->repository, request->digest);
+    struct response own CLEANUP(response_done) = {0};
+    bool allowed;
 
-    if (!by_digest)
-        return false;
-    if (pull && ask(endorser, pull, pull->reference, NULL, request->digest, ret))
+    if (!pull)
+        return ask_for_platform(endorser, request, NULL, ret);
+    if (ask(endorser, pull, pull->reference, NULL, request->digest, ret))
         return true;
-    response_done(ret);
-    return ask(endorser, pull, by_digest, request->digest, NULL, ret);
+    allowed = ask_for_platform(endorser, request, pull, &own);
+    /* Of two refusals, the one about what the user asked for says more, unless no policy knew it by that name. */
+    if (allowed || ret->reason == REASON_NO_MATCH) {
+        response_done(ret);
+        *ret = own;
+        own = (struct response){0};
+    }
+    return allowed;
 }
 
 static void answer_endorsement(const struct endorser *endorser, const struct lookaside_request *request,
