@@ -234,7 +234,7 @@ void lookup_start(struct lookup *lookup)
     }
     if (!lookup->url)
         lookup->url = url_of_want(lookup_endpoint(lookup), lookup->scheme, lookup->want, &err);
-    if (!lookup->url) {
+    if (!lookup->url || !url_check_literal(lookup->url, &err)) {
         fail(lookup, &err, "check the reference");
         return;
     }

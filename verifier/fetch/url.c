@@ -176,6 +176,18 @@ char *url_of_want(const struct fetch_endpoint *endpoint, const char *scheme, con
     return url;
 }
 
+bool url_check_literal(const char *url, struct error *err)
+{
+    struct url_parts parts CLEANUP(url_parts_done) = {0};
+
+    if (!url_split(url, &parts, err))
+        return false;
+    if (address_kind_of_text(parts.host) == ADDRESS_FORBIDDEN)
+        return error_set(err, REASON_FETCH_FAILED,
+                         "its name is a link-local or metadata address, which is never connected to");
+    return true;
+}
+
 bool url_check_step(const char *from, const char *to, bool loopback_allowed, const char *what, bool *ret_same_origin,
                     struct error *err)
 {

@@ -27,6 +27,9 @@ bool url_same_origin(const struct url_parts *a, const struct url_parts *b);
 char *url_of_want(const struct fetch_endpoint *endpoint, const char *scheme, const struct want *want, struct error *err)
     MUST_CHECK;
 
+/* A numeric host that is never connected to is refused here too: behind a proxy no socket would tell. */
+bool url_check_literal(const char *url, struct error *err) MUST_CHECK;
+
 /* May a response of `from` send us to `to`? FETCH_FAILED with a sentence when not. */
 bool url_check_step(const char *from, const char *to, bool loopback_allowed, const char *what, bool *ret_same_origin,
                     struct error *err) MUST_CHECK;
