@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -272,6 +273,60 @@ START_TEST(json_is_written)
 }
 END_TEST
 
+/*
+ * The public set of JSON parsing tests (github.com/nst/JSONTestSuite, MIT), as Debian ships it in json-test-data (newer
+ * than bookworm; PG_JSON_TEST names another directory): y_ must be taken, n_ refused, i_ may be either.
+ */
+#define JSON_TEST "/usr/share/json_test_data/nst_json_testsuite2/test_parsing"
+
+/* What we refuse beyond RFC 8259, and say so in base/tree.h: names twice in one map, U+0000. */
+static bool is_stricter(const char *name)
+{
+    static const char *const stricter[] = {
+        "y_object_duplicated_key.json", "y_object_duplicated_key_and_value.json", "y_object_escaped_null_in_key.json",
+        "y_string_null_escape.json",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(stricter); i++)
+        if (strcmp(name, stricter[i]) == 0)
+            return true;
+    return false;
+}
+
+static void check_public(const char *directory, const char *name)
+{
+    CLEANUP(mem_freep) char *path = mem_printf("%s/%s", directory, name);
+    CLEANUP(buf_free) struct buf text = BUF_INIT(0);
+    CLEANUP(tree_freep) struct tree *tree = NULL;
+    struct error err = ERROR_INIT;
+    bool taken;
+
+    ck_assert_msg(file_read(path, 1 << 24, FILE_ANY, &text, &err), "%s", err.text);
+    taken = json_parse(buf_as_span(&text), name, TREE_DEFAULT, &tree, &err);
+    if (name[0] == 'y')
+        ck_assert_msg(taken != is_stricter(name), "%s: %s", name, taken ? "taken" : err.text);
+    if (name[0] == 'n')
+        ck_assert_msg(!taken && err.reason != REASON_INTERNAL, "%s: %s", name, taken ? "taken" : err.text);
+}
+
+START_TEST(public_set)
+{
+    const char *set = secure_getenv("PG_JSON_TEST");
+    const char *directory = set ? set : JSON_TEST;
+    CLEANUP(names_free) struct names names = {0};
+    struct error err = ERROR_INIT;
+
+    if (!dir_list(directory, NULL, &names, &err)) {
+        (void)printf("the public JSON test set is not installed: not run\n");
+        return;
+    }
+    for (size_t i = 0; i < names.count; i++)
+        check_public(directory, names.items[i]);
+    ck_assert_uint_gt(names.count, 200);
+    (void)printf("%zu documents of the public JSON test set\n", names.count);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base_json");
@@ -288,6 +343,7 @@ int main(void)
     tcase_add_test(cases, plain_strings_borrow);
     tcase_add_test(cases, every_prefix_is_refused);
     tcase_add_test(cases, json_is_written);
+    tcase_add_test(cases, public_set);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
 }
