@@ -45,6 +45,19 @@ START_TEST(whole_files)
 }
 END_TEST
 
+/* /proc's files say that they are empty. */
+START_TEST(files_that_hide_their_size)
+{
+    CLEANUP(buf_free) struct buf content = BUF_INIT(0);
+    struct error err = ERROR_INIT;
+
+    ck_assert(!file_read("/proc/self/status", 10, FILE_ANY, &content, &err));
+    ck_assert_int_eq(err.reason, REASON_LIMIT);
+    ck_assert(file_read("/proc/self/status", 1 << 20, FILE_ANY, &content, &err));
+    ck_assert(span_starts(buf_as_span(&content), "Name:"));
+}
+END_TEST
+
 START_TEST(only_regular_files)
 {
     ck_assert_int_eq(mkfifo(scratch_path("/fifo"), 0600), 0);
@@ -229,6 +242,7 @@ int main(void)
 
     tcase_add_checked_fixture(cases, scratch_begin, scratch_end);
     tcase_add_test(cases, whole_files);
+    tcase_add_test(cases, files_that_hide_their_size);
     tcase_add_test(cases, only_regular_files);
     tcase_add_test(cases, files_others_may_write);
     tcase_add_test(cases, directories_others_may_write);

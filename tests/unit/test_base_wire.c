@@ -85,6 +85,19 @@ START_TEST(mutants_are_refused)
 }
 END_TEST
 
+START_TEST(a_record_behind_the_message)
+{
+    CLEANUP(buf_free) struct buf buf = BUF_INIT(200);
+    struct wire_message message;
+    struct error err = ERROR_INIT;
+
+    build(&buf);
+    wire_put_u32(&buf, 1, 2);
+    ck_assert(!wire_parse(buf_as_span(&buf), &message, &err));
+    ck_assert_int_eq(err.reason, REASON_MALFORMED);
+}
+END_TEST
+
 START_TEST(a_record_that_does_not_fit)
 {
     CLEANUP(buf_free) struct buf buf = BUF_INIT(200);
@@ -244,6 +257,7 @@ int main(void)
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, what_is_built_is_read);
     tcase_add_test(cases, mutants_are_refused);
+    tcase_add_test(cases, a_record_behind_the_message);
     tcase_add_test(cases, a_record_that_does_not_fit);
     tcase_add_test(cases, texts_hold_no_nul);
     tcase_add_test(cases, headers_are_bounded);
