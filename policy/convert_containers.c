@@ -66,9 +66,9 @@ static bool gather(struct conversion *conversion, bool strict_names, bool leave_
             conversion->plain_count++;
             continue;
         }
+        plain_done(&conversion->plains[conversion->plain_count]);
         if (!leave_out || conversion->err->reason != REASON_UNSUPPORTED)
             return false;
-        plain_done(&conversion->plains[conversion->plain_count]);
         while (conversion->claim_count > claims)
             mem_free(conversion->claims[--conversion->claim_count].scope);
     }
