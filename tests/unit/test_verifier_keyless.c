@@ -146,6 +146,47 @@ static const struct {
     {"demo/byo-bundle", "keys/mock_trusted_root.json", NOW, CLAIM | CERTIFICATE | AT_NOW},
 };
 
+/* The legacy chain annotation may bring the intermediate, as help only: the anchor is still ours. */
+START_TEST(a_chain_annotation_helps)
+{
+    static const char *const chains[] = {"keys/byo-pki/int.pem", "keys/byo-pki/chain.pem", "keys/byo-pki/root.pem"};
+    static const unsigned int wanted[] = {CLAIM | CERTIFICATE | CHAIN | AT_NOW, CLAIM | CERTIFICATE | CHAIN | AT_NOW,
+                                          CLAIM | CERTIFICATE | AT_NOW};
+
+    for (size_t i = 0; i < 6; i++) {
+        struct span pem = test_vector(chains[i % 3]);
+        struct buf escaped = BUF_INIT(10000), manifest;
+        struct run run;
+
+        /* The second half: the same with another authority's root, which none of these chains leads to. */
+        run_start(&run, "demo/byo-legacy", false, i < 3 ? "keys/byo-pki/root.pem" : "keys/mock_trusted_root.json");
+        buf_str(&escaped, "\"dev.sigstore.cosign/chain\":\"");
+        for (size_t j = 0; j < pem.len; j++)
+            if (pem.ptr[j] == '\n')
+                buf_str(&escaped, "\\n");
+            else
+                buf_byte(&escaped, pem.ptr[j]);
+        buf_byte(&escaped, '"');
+        for (size_t j = 0; j < run.registry.count; j++) {
+            struct test_object *object = &run.registry.items[j];
+
+            if (object->kind != WANT_MANIFEST || !strstr(object->target, ".sig"))
+                continue;
+            manifest = copy_of(object->answer.body);
+            replace(&manifest, "\"dev.sigstore.cosign/chain\":\"\"", buf_cstr(&escaped));
+            test_registry_put(&run.registry, WANT_MANIFEST, "demo/byo-legacy", object->target, NULL, NULL,
+                              buf_as_span(&manifest));
+            buf_free(&manifest);
+        }
+        run_go(&run);
+        ck_assert_msg(facts(&run) == (i < 3 ? wanted[i] : (CLAIM | CERTIFICATE | AT_NOW)), "%zu: %s", i, say(&run));
+        run_done(&run);
+        buf_free(&escaped);
+        mem_free((void *)(uintptr_t)pem.ptr);
+    }
+}
+END_TEST
+
 START_TEST(authorities_of_ones_own)
 {
     struct run run;
@@ -542,6 +583,7 @@ int main(void)
     tcase_add_test(cases, roots_are_kept_apart);
     tcase_add_test(cases, without_roots_a_certificate_is_no_signer);
     LOOP(own, authorities_of_ones_own);
+    tcase_add_test(cases, a_chain_annotation_helps);
     tcase_add_loop_test(cases, unedited_bundles_hold, 0, 2);
     LOOP(edits, each_proof_fails_alone);
     tcase_add_test(cases, the_root_may_not_come_along);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "crypto/init.h"
 #include "tests/lib/test_registry.h"
@@ -34,6 +35,8 @@ static const struct {
     {"alg/bundle-ed25519", "ed25519.pub", false}, {"alg/legacy-secp521r1", "secp521r1.pub", false},
     {"alg/bundle-secp384r1", "secp384r1.pub", false},
 };
+
+enum { COUNT = sizeof(samples) / sizeof(samples[0]) };
 
 struct run {
     struct test_registry registry;
@@ -260,6 +263,150 @@ START_TEST(parts_do_not_mix)
 }
 END_TEST
 
+/* --- Each member of each JSON object: missing, twice, of every other type --- */
+
+/* The end of the JSON value that starts at `at`. */
+static size_t value_end(struct span text, size_t at)
+{
+    size_t depth = 0;
+    bool quoted = false;
+
+    for (size_t i = at; i < text.len; i++) {
+        uint8_t c = text.ptr[i];
+
+        if (quoted && c == '\\')
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted && (c == '{' || c == '['))
+            depth++;
+        else if (!quoted && depth == 0 && (c == '}' || c == ']' || c == ','))
+            return i;
+        else if (!quoted && (c == '}' || c == ']'))
+            depth--;
+    }
+    return text.len;
+}
+
+/* The next `"name":` at or after *at outside of strings: its quote goes to *ret_start, its value to *ret_value. */
+static bool next_member(struct span text, size_t *at, size_t *ret_start, size_t *ret_value)
+{
+    for (size_t i = *at; i < text.len; i++) {
+        size_t end = i + 1;
+
+        if (text.ptr[i] != '"')
+            continue;
+        while (end < text.len && text.ptr[end] != '"')
+            end += text.ptr[end] == '\\' ? 2 : 1;
+        *at = end + 1;
+        if (end + 1 < text.len && text.ptr[end + 1] == ':') {
+            *ret_start = i;
+            *ret_value = end + 2;
+            return true;
+        }
+        i = end;
+    }
+    return false;
+}
+
+static void splice(struct run *run, const void *context, try_fn *attempt, struct span text, size_t from, size_t to,
+                   struct span with)
+{
+    struct buf mutant = BUF_INIT(1 << 20);
+
+    buf_append(&mutant, text.ptr, from);
+    buf_span(&mutant, with);
+    buf_span(&mutant, span_cut(text, to, SIZE_MAX));
+    ck_assert(buf_ok(&mutant));
+    attempt(run, context, buf_as_span(&mutant), from);
+    buf_free(&mutant);
+}
+
+static void break_members(struct run *run, struct span text, try_fn *attempt, const void *context)
+{
+    static const char *const others[] = {"null", "true",     "0",     "-1", "18446744073709551616",
+                                         "1e3",  "\"\"",     "\"x\"", "[]", "{}",
+                                         "[{}]", "\"AAAA\"", "[null]"};
+    size_t at = 0, start, value;
+
+    while (next_member(text, &at, &start, &value)) {
+        size_t end = value_end(text, value);
+        size_t after = end < text.len && text.ptr[end] == ',' ? end + 1 : end;
+        struct buf twice = BUF_INIT(1 << 20);
+
+        buf_span(&twice, span_cut(text, start, end - start));
+        buf_byte(&twice, ',');
+        buf_span(&twice, span_cut(text, start, end - start));
+        splice(run, context, attempt, text, start, end, buf_as_span(&twice));
+        buf_free(&twice);
+        splice(run, context, attempt, text, start, after, span_str("")); /* the last one leaves a comma: malformed */
+        if (after == end && start > 0 && text.ptr[start - 1] == ',')
+            splice(run, context, attempt, text, start - 1, end, span_str(""));
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+            splice(run, context, attempt, text, value, end, span_str(others[i]));
+    }
+}
+
+START_TEST(no_member_can_be_left_out_or_exchanged)
+{
+    struct run run;
+    struct discovery discovery = {0};
+    struct claims notes = {0};
+    struct error err = ERROR_INIT;
+
+    run_start(&run, samples[_i].repository, samples[_i].key, samples[_i].attestation);
+    ck_assert(discover(&run.input, &run.set, &notes, &discovery, &err));
+    for (size_t i = 0; i < discovery.count; i++)
+        break_members(&run, discovery.candidates[i].evidence->body, attempt_blob, &discovery.candidates[i]);
+    for (size_t i = 0; i < run.set.count; i++)
+        if (run.set.wants[i].kind == WANT_MANIFEST && run.set.items[i].status == EVIDENCE_FOUND)
+            break_members(&run, run.set.items[i].body, attempt_manifest, &i);
+    ck_assert_uint_gt(run.mutants, 50);
+    discovery_done(&discovery);
+    claims_done(&notes);
+    run_done(&run);
+}
+END_TEST
+
+/* Each member of one bundle put into every other: proofs of another signature prove nothing here. */
+START_TEST(members_of_other_bundles_do_not_fit)
+{
+    struct run run, donor;
+    struct discovery mine = {0}, theirs = {0};
+    struct claims notes = {0};
+    struct error err = ERROR_INIT;
+    struct span text, other;
+
+    run_start(&run, samples[_i].repository, samples[_i].key, samples[_i].attestation);
+    ck_assert(discover(&run.input, &run.set, &notes, &mine, &err));
+    text = mine.candidates[0].evidence->body;
+    for (size_t step = 1; step < (getenv("PG_SLOW") ? COUNT : 6); step++) {
+        size_t at = 0, start, value, i = ((size_t)_i + step) % COUNT;
+
+        run_start(&donor, samples[i].repository, samples[i].key, samples[i].attestation);
+        ck_assert(discover(&donor.input, &donor.set, &notes, &theirs, &err));
+        other = theirs.candidates[0].evidence->body;
+        while (next_member(text, &at, &start, &value)) {
+            size_t seek = 0, their_start, their_value;
+            struct span name = span_cut(text, start, value - start);
+
+            /* A whole envelope of the same key is another signature by it, not a mutant. */
+            if (span_eq_str(name, "\"dsseEnvelope\":"))
+                continue;
+            while (next_member(other, &seek, &their_start, &their_value))
+                if (span_eq(name, span_cut(other, their_start, their_value - their_start)))
+                    splice(&run, &mine.candidates[0], attempt_blob, text, value, value_end(text, value),
+                           span_cut(other, their_value, value_end(other, their_value) - their_value));
+        }
+        discovery_done(&theirs);
+        run_done(&donor);
+    }
+    discovery_done(&mine);
+    claims_done(&notes);
+    run_done(&run);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("verifier_mutation");
@@ -269,8 +416,10 @@ int main(void)
     if (!crypto_init(&err))
         return EXIT_FAILURE;
     tcase_set_timeout(cases, 3600);
-    tcase_add_loop_test(cases, no_mutant_proves_more, 0, (int)(sizeof(samples) / sizeof(samples[0])));
+    tcase_add_loop_test(cases, no_mutant_proves_more, 0, COUNT);
     tcase_add_test(cases, parts_do_not_mix);
+    tcase_add_loop_test(cases, no_member_can_be_left_out_or_exchanged, 0, COUNT);
+    tcase_add_loop_test(cases, members_of_other_bundles_do_not_fit, 0, COUNT);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
 }
