@@ -315,5 +315,71 @@ def test_human_output_and_quiet():
         want_code(root.run("doctor", "--only", "nonsense"), 3)
 
 
+def by_id(result):
+    found = {}
+    for one in result.json()["checks"]:
+        found.setdefault(one["id"], one)
+    return found
+
+
+def test_crio_after_enable():
+    with Root() as root:
+        root.write("/etc/crio/crio.conf", "[crio]\n")
+        root.write("/etc/pullguard/policy.d/a.yaml", policy("a", "registry.example.com/**", key_text()))
+        checks = by_id(root.run("doctor", "--json", "--only", "crio"))
+        want(checks["crio.signature-policy"]["level"] == "fail", "%s" % checks)
+        want_code(root.run("enable", "-y", "crio"), 0)
+        result = root.run("doctor", "--json", "--only", "crio")
+        checks = by_id(result)
+        want([checks[one]["level"] for one in ("crio.signature-policy", "containers.default", "containers.policy")] == ["ok"] * 3,
+             "levels", result)
+        want(checks["containers.endorser"]["level"] == "fail", "nobody listens", result)
+        root.write("/etc/pullguard/policy.d/b.yaml", policy("b", "quay.io/x/**", key_text()))
+        want(by_id(root.run("doctor", "--json", "--only", "crio"))["containers.uncovered"]["level"] == "warn", "uncovered")
+        root.write("/etc/containers/registries.d/10.yaml", "docker:\n  registry.example.com:\n    lookaside: http://x\n")
+        want(by_id(root.run("doctor", "--json", "--only", "crio"))["containers.duplicate"]["level"] == "fail", "duplicate")
+        root.write("/etc/crio/crio.conf.d/90.conf", "[crio.image]\nsignature_policy = \"\"\n")
+        want(by_id(root.run("doctor", "--json", "--only", "crio"))["crio.signature-policy"]["level"] == "fail", "last file wins")
+
+
+def test_podman_policies():
+    with Root() as root:
+        root.write("/usr/bin/podman", "", 0o755)
+        os.makedirs(root.at("/etc/pullguard/policy.d"))
+        for text, identifier in (('{"default":[{"type":"insecureAcceptAnything"}]}', "containers.default"),
+                                 ('{"default":[{"type":"reject"}]}', "containers.policy"), ("{", "containers.policy")):
+            root.write("/etc/containers/policy.json", text)
+            result = root.run("doctor", "--json", "--only", "podman")
+            want(by_id(result)[identifier]["level"] == "fail", identifier, result)
+        root.write("/etc/containers/policy.json", '{"default":[{"type":"reject"}],"transports":{"docker":{"x.example.com":'
+                   '[{"type":"insecureAcceptAnything"}]}}}')
+        want(by_id(root.run("doctor", "--json", "--only", "podman"))["containers.scope"]["level"] == "warn", "scope")
+
+
+def test_start_gates():
+    with Root() as root:
+        root.write("/usr/bin/crun", "", 0o755)
+        want(by_id(root.run("doctor", "--json", "--only", "start"))["crun.handler"]["level"] == "note", "none")
+        want_code(root.run("enable", "-y", "crun"), 0)
+        want_code(root.run("enable", "-y", "oci-hook"), 0)
+        checks = by_id(root.run("doctor", "--json", "--only", "start"))
+        want(checks["crun.handler"]["level"] == "ok" and checks["hook.program"]["level"] == "fail", "%s" % checks)
+        root.write(LAYOUT["libexec"] + "/pullguard-oci-hook", "", 0o755)
+        want(by_id(root.run("doctor", "--json", "--only", "start"))["hook.file"]["level"] == "ok", "hook")
+        for folder, _, files in os.walk(root.at("/usr/lib")):
+            if folder.endswith("/crun/handlers"):
+                root.write(folder[len(root.path):] + "/README", "x")
+        want(by_id(root.run("doctor", "--json", "--only", "start"))["crun.stray"]["level"] == "fail", "stray")
+
+
+def test_nri_plugin():
+    validator = "[plugins.'io.containerd.nri.v1.nri'.default_validator]\nenable = true\nrequired_plugins = ['pullguard']\n"
+    for config, identifier, level in (("version = 3\n", "nri.required", "warn"), ("version = 3\n" + validator, "nri.required", "ok"),
+                                      ("version = 3\n[plugins.'io.containerd.nri.v1.nri']\ndisable = true\n", "nri.disabled", "fail")):
+        with Node(config) as node:
+            want_code(node.run("enable", "-y", "nri"), 0)
+            expect(node, identifier, level)
+
+
 if __name__ == "__main__":
     main(globals())

@@ -125,6 +125,7 @@ void doctor_containerd(struct doctor *doctor)
         containerd_check_fallback(doctor, &containerd);
         containerd_check_bindir(doctor, &containerd);
         check_hosts_directory(doctor, &containerd);
+        containerd_check_nri(doctor, &containerd);
         note_pause_image(doctor, &containerd);
     }
     doctor_add(

@@ -28,6 +28,9 @@ void containerd_check_fallback(struct doctor *doctor, const struct containerd *c
 /* containerd_bindir.c: does the verifier directory hold exactly our link, and is it called? */
 void containerd_check_bindir(struct doctor *doctor, const struct containerd *containerd);
 
+/* start.c: when our NRI plugin is installed, would its loss be noticed? */
+void containerd_check_nri(struct doctor *doctor, const struct containerd *containerd);
+
 /* The value at a key as text for messages; `standard` when nobody sets it. */
 const char *containerd_text(const struct containerd *containerd, const struct toml_key *key, const char *standard,
                             char *dst, size_t size);

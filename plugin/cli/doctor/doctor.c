@@ -18,6 +18,9 @@ static const struct area {
     void (*run)(struct doctor *doctor);
 } areas[] = {
     { "containerd", doctor_containerd },
+    { "crio", doctor_crio },
+    { "podman", doctor_podman },
+    { "start", doctor_start },
     { "install", doctor_install },
     { "policy", doctor_policy },
     { "system", doctor_system },
@@ -166,7 +169,7 @@ static bool known_areas(const struct cli *cli, const struct doctor_values *value
             known = known || strcmp(values->only.items[i], areas[j].name) == 0;
         if (known)
             continue;
-        say_error(cli, "--only %s: containerd, install, policy or system is wanted",
+        say_error(cli, "--only %s: containerd, crio, podman, start, install, policy or system is wanted",
                   text_clean(span_str(values->only.items[i]), shown, sizeof(shown)));
         return false;
     }
@@ -199,7 +202,8 @@ static const struct option_spec options[] = {
         "containerd program whose version counts; default: the running one, then /usr/bin and /usr/local/bin"),
     DOCTOR_OPTION("containerd-config", 0, OPTION_TEXT, "FILE", containerd_config,
                   "containerd's configuration; default: the running one's, then /etc/containerd/config.toml"),
-    DOCTOR_OPTION("only", 0, OPTION_LIST, "AREA", only, "only containerd, install, policy or system; repeatable"),
+    DOCTOR_OPTION("only", 0, OPTION_LIST, "AREA", only,
+                  "only containerd, crio, podman, start, install, policy or system; repeatable"),
     DOCTOR_OPTION("quiet", 'q', OPTION_FLAG, NULL, quiet, "show warnings and failures only"),
 };
 

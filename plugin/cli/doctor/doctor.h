@@ -50,6 +50,9 @@ void doctor_add(struct doctor *doctor, enum check_level level, const char *id, c
 /* Reads the settings that other areas compare with; silent, since doctor_policy reports them. */
 void doctor_settings(struct doctor *doctor);
 void doctor_containerd(struct doctor *doctor);
+void doctor_crio(struct doctor *doctor);
+void doctor_podman(struct doctor *doctor);
+void doctor_start(struct doctor *doctor);
 void doctor_install(struct doctor *doctor);
 void doctor_policy(struct doctor *doctor);
 void doctor_system(struct doctor *doctor);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* doctor for the start gates: the OCI hook's file, crun's handler directory, the NRI plugin. */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/tree.h"
+#include "config.h"
+#include "plugin/cli/doctor/containerd.h"
+
+#define HANDLERS "/usr/" PG_LIBDIR_NAME "/crun/handlers"
+#define HOOK "/usr/share/containers/oci/hooks.d/50-pullguard.json"
+#define NRI_DIRECTORY "/opt/nri/plugins"
+
+static bool leads_to(struct doctor *doctor, const char *link, const char *target)
+{
+    CLEANUP(mem_freep) char *full = doctor_path(doctor, link);
+    char found[4096];
+    ssize_t len = full != NULL ? readlink(full, found, sizeof(found) - 1) : -1;
+
+    if (len <= 0)
+        return false;
+    found[len] = '\0';
+    return strcmp(found, target) == 0;
+}
+
+/* A program without an interpreter is static: it has no dlopen to load a handler with. */
+static bool is_static(const char *path)
+{
+    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    Elf64_Ehdr header;
+
+    if (fd < 0 || pread(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
+        memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64)
+        return false;
+    for (unsigned int i = 0; i < header.e_phnum; i++) {
+        Elf64_Phdr part;
+
+        if (pread(fd, &part, sizeof(part), (off_t)(header.e_phoff + i * sizeof(part))) != (ssize_t)sizeof(part))
+            return false;
+        if (part.p_type == PT_INTERP)
+            return false;
+    }
+    return true;
+}
+
+/* crun loads every entry that does not begin with a dot, and refuses every command when one of them cannot be loaded.
+ */
+static void check_handlers(struct doctor *doctor, const char *path, const struct names *entries)
+{
+    bool ours = false;
+
+    for (size_t i = 0; i < entries->count; i++) {
+        CLEANUP(mem_freep) char *logical = mem_printf("%s/%s", HANDLERS, entries->items[i]);
+
+        if (logical != NULL && leads_to(doctor, logical, PG_LIBEXECDIR "/pullguard-crun.so"))
+            ours = true;
+        else if (!span_ends(span_str(entries->items[i]), ".so"))
+            doctor_add(doctor, CHECK_FAIL, "crun.stray",
+                       "crun then refuses every command: running pods cannot even be stopped", "remove it",
+                       "%s/%s is no handler", path, entries->items[i]);
+    }
+    if (ours)
+        doctor_add(doctor, CHECK_OK, "crun.handler", NULL, NULL, "crun's handler is in place");
+    else
+        doctor_add(doctor, CHECK_NOTE, "crun.handler", "containers are not asked about when they start",
+                   "pullguard enable crun, if that gate is wanted", "%s has no handler of ours", path);
+}
+
+static void check_crun(struct doctor *doctor)
+{
+    CLEANUP(mem_freep) char *program = doctor_path(doctor, "/usr/bin/crun");
+    CLEANUP(mem_freep) char *path = doctor_path(doctor, HANDLERS);
+    CLEANUP(names_free) struct names entries = { 0 };
+    struct error err = ERROR_INIT;
+
+    if (program == NULL || path == NULL)
+        return;
+    if (access(program, F_OK) != 0 && access(path, F_OK) != 0) {
+        doctor_add(doctor, CHECK_NOTE, "crun.found", "there is nothing to check", NULL,
+                   "no crun was found on this node");
+        return;
+    }
+    if (is_static(program))
+        doctor_add(doctor, CHECK_NOTE, "crun.static", "a static crun loads no handlers", "use the OCI hook instead",
+                   "%s is a static program", program);
+    if (dir_list(path, NULL, &entries, &err))
+        check_handlers(doctor, path, &entries);
+    else if (err.reason != REASON_NOT_FOUND)
+        doctor_add(doctor, CHECK_WARN, "crun.handler", "crun cannot read its handlers", NULL, "%s", err.text);
+    else
+        doctor_add(doctor, CHECK_NOTE, "crun.handler", "containers are not asked about when they start",
+                   "pullguard enable crun, if that gate is wanted", "crun has no handler directory");
+}
+
+static void check_hook(struct doctor *doctor)
+{
+    CLEANUP(mem_freep) char *path = doctor_path(doctor, HOOK);
+    CLEANUP(mem_freep) char *program = doctor_path(doctor, PG_LIBEXECDIR "/pullguard-oci-hook");
+    CLEANUP(buf_free) struct buf bytes = { 0 };
+    struct error err = ERROR_INIT;
+
+    if (path == NULL || program == NULL || access(path, F_OK) != 0)
+        return;
+    if (!file_read(path, LIMIT_SETTINGS_BYTES, FILE_ANY, &bytes, &err) ||
+        span_find(buf_as_span(&bytes), PG_LIBEXECDIR "/pullguard-oci-hook") == SIZE_MAX)
+        doctor_add(doctor, CHECK_FAIL, "hook.file", "containers are not asked about when they start",
+                   "pullguard enable oci-hook", "%s does not name our hook", path);
+    else if (access(program, X_OK) != 0)
+        doctor_add(doctor, CHECK_FAIL, "hook.program", "no container starts while the hook's program is missing",
+                   "install pullguard again, or pullguard disable oci-hook", "%s: %s", program, strerror(errno));
+    else
+        doctor_add(doctor, CHECK_OK, "hook.file", NULL, NULL, "the OCI hook is in place");
+}
+
+void doctor_start(struct doctor *doctor)
+{
+    check_hook(doctor);
+    check_crun(doctor);
+}
+
+static bool nri_installed(struct doctor *doctor)
+{
+    CLEANUP(mem_freep) char *directory = doctor_path(doctor, NRI_DIRECTORY);
+    CLEANUP(names_free) struct names names = { 0 };
+    struct error ignored = ERROR_INIT;
+    bool found = false;
+
+    if (directory == NULL || !dir_list(directory, NULL, &names, &ignored))
+        return false;
+    for (size_t i = 0; i < names.count; i++) {
+        CLEANUP(mem_freep) char *logical = mem_printf("%s/%s", NRI_DIRECTORY, names.items[i]);
+
+        found = found || (logical != NULL && leads_to(doctor, logical, PG_LIBEXECDIR "/pullguard-nri"));
+    }
+    return found;
+}
+
+#define NRI_KEY(...)                                                                                                   \
+    {                                                                                                                  \
+        {"plugins", "io.containerd.nri.v1.nri", __VA_ARGS__, NULL},                                                    \
+        {                                                                                                              \
+            "plugins", "io.containerd.nri.v1.nri", __VA_ARGS__, NULL                                                   \
+        }                                                                                                              \
+    }
+
+/* NRI drops a plugin that is late or gone, and goes on: only the validator with a required plugin closes that. */
+void containerd_check_nri(struct doctor *doctor, const struct containerd *containerd)
+{
+    static const struct toml_key disable = NRI_KEY("disable"), enable = NRI_KEY("default_validator", "enable"),
+                                 required = NRI_KEY("default_validator", "required_plugins");
+    const struct node *list = toml_view_get(&containerd->view, &required, NULL);
+    bool value = false, named = false;
+
+    if (!nri_installed(doctor))
+        return;
+    if (node_bool(toml_view_get(&containerd->view, &disable, NULL), &value) && value) {
+        doctor_add(doctor, CHECK_FAIL, "nri.disabled", "the plugin is never started",
+                   "remove disable = true of the NRI plugin", "NRI is switched off in containerd");
+        return;
+    }
+    for (const struct node *one = node_is(list, NODE_LIST) ? list->child : NULL; one != NULL; one = one->next)
+        named = named || node_str_is(one, "pullguard");
+    if (named && node_bool(toml_view_get(&containerd->view, &enable, NULL), &value) && value)
+        doctor_add(doctor, CHECK_OK, "nri.required", NULL, NULL, "containerd requires the NRI plugin");
+    else
+        doctor_add(doctor, CHECK_WARN, "nri.required",
+                   "when the plugin is late or gone, containers are created unasked",
+                   "containerd 2.2: default_validator enable = true, required_plugins = [\"pullguard\"] (README, NRI)",
+                   "containerd does not require the NRI plugin");
+}
