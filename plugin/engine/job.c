@@ -93,8 +93,21 @@ static bool set_proxies(const struct settings *settings, const struct request *r
            set_text(&proxies->no_proxy, settings->no_proxy ? settings->no_proxy : request->no_proxy, err);
 }
 
-bool job_write(const char *root, const struct settings *settings, const struct request *request, struct wants *wants,
-               uint32_t id, int64_t deadline, struct buf *ret, struct error *err)
+/* The registry itself is always the last endpoint (verifier/mirrors). */
+static void keep_upstream(struct fetch_registry *registry)
+{
+    while (registry->count > 1) {
+        struct fetch_endpoint first = registry->endpoints[0];
+
+        memmove(registry->endpoints, registry->endpoints + 1, (registry->count - 1) * sizeof(first));
+        registry->count--;
+        fetch_endpoint_done(&first);
+    }
+}
+
+bool job_write(enum job_look look, const char *root, const struct settings *settings, const struct request *request,
+               struct wants *wants, uint32_t id, int64_t deadline, bool *ret_mirrors, struct buf *ret,
+               struct error *err)
 {
     CLEANUP(fetch_job_done) struct fetch_job job = {.id = id, .deadline = deadline};
 
@@ -104,6 +117,11 @@ bool job_write(const char *root, const struct settings *settings, const struct r
     for (size_t i = 0; i < wants->count; i++)
         if (!add_registry(root, settings, request, &wants->items[i], &job, err))
             return false;
+    for (size_t i = 0; i < job.registry_count; i++) {
+        *ret_mirrors = *ret_mirrors || job.registries[i].count > 1;
+        if (look == JOB_UPSTREAM_ONLY)
+            keep_upstream(&job.registries[i]);
+    }
     job.wants = *wants;
     *wants = (struct wants){0};
     fetch_job_write(ret, &job);

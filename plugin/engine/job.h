@@ -13,11 +13,17 @@
 #include "plugin/message.h"
 #include "verifier/evidence.h"
 
+enum job_look {
+    JOB_ALL_ENDPOINTS = 0, /* mirrors in their order, then the registry itself */
+    JOB_UPSTREAM_ONLY = 1, /* the last endpoint alone: mirrors may lack signatures, or be behind */
+};
+
 /*
  * Appends the job message. Takes the wants over. Credentials: the request's own for the image's registry, else the
  * first of the settings' files that has an entry. deadline: mono_ms.
  */
-bool job_write(const char *root, const struct settings *settings, const struct request *request, struct wants *wants,
-               uint32_t id, int64_t deadline, struct buf *ret, struct error *err) MUST_CHECK;
+bool job_write(enum job_look look, const char *root, const struct settings *settings, const struct request *request,
+               struct wants *wants, uint32_t id, int64_t deadline, bool *ret_mirrors, struct buf *ret,
+               struct error *err) MUST_CHECK;
 
 #endif

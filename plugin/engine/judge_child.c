@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The process around the judge: receives evidence, asks for more, and sends one response. It runs judge_wants and
- * judge_decide as answers arrive, so that a blob is asked for while another look-up is still under way, and an allow does
- * not wait for what cannot change it.
+ * judge_decide as answers arrive, so that a blob is asked for while another look-up is still under way, and an allow
+ * does not wait for what cannot change it.
  */
 #include <limits.h>
 #include <poll.h>
@@ -120,7 +120,8 @@ static bool keep(struct trial *trial, struct evidence *item, struct error *err)
         return error_set(err, REASON_LIMIT, "the fetcher brings more than was asked for");
     trial->bytes += item->body.len;
     if (trial->bytes > LIMIT_EVIDENCE_BYTES)
-        return error_set(err, REASON_LIMIT, "everything fetched for this image is larger than %d bytes", LIMIT_EVIDENCE_BYTES);
+        return error_set(err, REASON_LIMIT, "everything fetched for this image is larger than %d bytes",
+                         LIMIT_EVIDENCE_BYTES);
     trial->structure = trial->structure || want->kind != WANT_BLOB;
     trial->outstanding--;
     return evidence_set_add(&trial->evidence, want, item, err); /* zeroes the want: kind 0 */
@@ -131,7 +132,8 @@ static bool receive_one(struct trial *trial, struct error *err)
     CLEANUP(buf_free) struct buf message = BUF_INIT(LIMIT_ATTESTATION_BYTES + ANSWER_SLACK_BYTES);
     CLEANUP(fetch_answer_done) struct fetch_answer answer = {0};
 
-    if (!wire_receive(JUDGE_SOCKET, LIMIT_ATTESTATION_BYTES + ANSWER_SLACK_BYTES - WIRE_HEADER_BYTES, INT64_MAX, &message, err) ||
+    if (!wire_receive(JUDGE_SOCKET, LIMIT_ATTESTATION_BYTES + ANSWER_SLACK_BYTES - WIRE_HEADER_BYTES, INT64_MAX,
+                      &message, err) ||
         !fetch_answer_read(buf_as_span(&message), false, &answer, err))
         return false;
     if (answer.end) {
@@ -161,7 +163,8 @@ static bool receive(struct trial *trial, struct error *err)
     return true;
 }
 
-/* Judging anew after every answer would cost the square of the number of signatures: only when there is twice as much. */
+/* Judging anew after every answer would cost the square of the number of signatures: only when there is twice as much.
+ */
 static bool worth_judging(const struct trial *trial)
 {
     return trial->evidence.count > 0 && trial->evidence.count >= 2 * trial->considered;

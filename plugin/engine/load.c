@@ -68,7 +68,8 @@ static bool consult_under(const struct reading *reading, const char *path, struc
     return full ? consult(reading, full, err) : error_oom(err);
 }
 
-static bool read_absolute(const struct reading *reading, const char *name, size_t max, struct buf *ret, struct error *err)
+static bool read_absolute(const struct reading *reading, const char *name, size_t max, struct buf *ret,
+                          struct error *err)
 {
     CLEANUP(mem_freep) char *path = path_under(reading->root, name);
     CLEANUP(mem_freep) char *directory = NULL;

@@ -3,8 +3,8 @@
  * pullguard-engine, started by the hook for one request:
  *
  *     pullguard-engine --once [--root DIR] [--libexec DIR]        with its socket as descriptor 3
- *     pullguard-engine --resident [--root DIR] [--libexec DIR]    by a service manager, with the listening socket as 3, or by hand
- *     pullguard-engine --selftest [--root DIR]                    tries the sandboxes; exit 0 when they hold
+ *     pullguard-engine --resident [--root DIR] [--libexec DIR]    by a service manager, with the listening socket as 3,
+ * or by hand pullguard-engine --selftest [--root DIR]                    tries the sandboxes; exit 0 when they hold
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -25,7 +25,8 @@
 
 enum { EXIT_USAGE = 64 };
 
-/* Nothing is taken over from whoever started us: not directory, mask, signals, descriptors; and no core with secrets. */
+/* Nothing is taken over from whoever started us: not directory, mask, signals, descriptors; and no core with secrets.
+ */
 static void clean_up_inheritance(void)
 {
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

@@ -37,8 +37,6 @@ static bool is_for_us(const char *pid_name)
 
 void notify_init(void)
 {
-    static const char *const names[] = {"NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_USEC",
-                                        "WATCHDOG_PID"};
     const char *path = secure_getenv("NOTIFY_SOCKET");
     uint64_t value = 0;
 
@@ -52,8 +50,6 @@ void notify_init(void)
         manager.socket = FIRST_SOCKET;
     if ((is_for_us("WATCHDOG_PID") || !secure_getenv("WATCHDOG_PID")) && number_of("WATCHDOG_USEC", &value))
         manager.watchdog_ms = (int64_t)(value / 2000);
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        (void)unsetenv(names[i]);
 }
 
 void notify_send(const char *state)

@@ -86,7 +86,8 @@ static bool prepare(struct once *once, struct error *err)
     if (once->preloaded) /* an evidence file tells what was read: read it */
         return settings_load(root, &once->settings, err) &&
                engine_load_policies(root, once->loaded_at, true, &once->settings, &once->config, err);
-    return engine_load_policies(root, once->loaded_at, needs_files(&once->request), &once->settings, &once->config, err);
+    return engine_load_policies(root, once->loaded_at, needs_files(&once->request), &once->settings, &once->config,
+                                err);
 }
 
 static int64_t deadline_of(const struct once *once)
@@ -128,13 +129,14 @@ static void explain_offline(const struct request *request, struct response *resp
     response->message = message;
 }
 
-static void decide(struct once *once, struct response *ret)
+/* One session over; its response is taken. NULL when out of memory. */
+static struct session *hold_session(struct once *once, enum job_look look, struct response *ret)
 {
     struct session *session = mem_new(1, sizeof(*session));
 
     if (!session) {
         response_deny(ret, REASON_INTERNAL, "out of memory");
-        return;
+        return NULL;
     }
     session->root = once->options->root;
     session->config = &once->config;
@@ -142,11 +144,41 @@ static void decide(struct once *once, struct response *ret)
     session->request = &once->request;
     session->fetcher = once->has_fetcher ? &once->fetcher : NULL;
     session->client = once->socket;
+    session->look = look;
     session->deadline = deadline_of(once);
     run(session);
     *ret = session->response;
     session->response = (struct response){0};
-    once->session = session;
+    return session;
+}
+
+/*
+ * A mirror may lack the signatures, or be behind: what it made us deny is looked up once more at the registry itself.
+ * Only an allow changes the answer; the first one's reason is the better one otherwise.
+ */
+static void look_upstream(struct once *once, struct response *ret)
+{
+    struct session *first = once->session;
+    struct response second = {0};
+
+    if (!first || !first->mirrors || verdict_is_allow(ret->verdict) || ret->reason == REASON_TIMEOUT ||
+        !session_drain(first, first->deadline))
+        return;
+    session_done(first);
+    mem_free(first);
+    once->session = hold_session(once, JOB_UPSTREAM_ONLY, &second);
+    if (verdict_is_allow(second.verdict)) {
+        response_done(ret);
+        *ret = second;
+    } else {
+        response_done(&second);
+    }
+}
+
+static void decide(struct once *once, struct response *ret)
+{
+    once->session = hold_session(once, JOB_ALL_ENDPOINTS, ret);
+    look_upstream(once, ret);
     explain_offline(&once->request, ret);
     verdicts_after(once->options->root, &once->config, &once->request, ret);
 }
@@ -223,8 +255,8 @@ static bool prepare_start(struct once *once, struct error *err)
 }
 
 /*
- * Pulls of the same image at the same time share one verification: the first holds a lock while it decides, the others wait
- * for its verdict in the cache. When it denies or takes long, they go on by themselves, all at once.
+ * Pulls of the same image at the same time share one verification: the first holds a lock while it decides, the others
+ * wait for its verdict in the cache. When it denies or takes long, they go on by themselves, all at once.
  */
 static bool find_verdict(struct once *once, struct response *ret)
 {
@@ -258,8 +290,8 @@ static void answer(struct once *once, struct response *ret)
     struct error err = ERROR_INIT;
 
     once->loaded_at = time_now();
-    if (!receive_request(once->socket, &once->request, &err) || !get_settings(once, &err) || !prepare_sandbox(once, &err) ||
-        !prepare_start(once, &err))
+    if (!receive_request(once->socket, &once->request, &err) || !get_settings(once, &err) ||
+        !prepare_sandbox(once, &err) || !prepare_start(once, &err))
         response_deny(ret, err.reason, err.text);
     else if (find_verdict(once, ret))
         return;
@@ -295,8 +327,8 @@ static bool answer_and_record(struct once *once)
         (void)close(once->coalescing);
     mention_problem(once, &response);
     response.duration_us = (uint32_t)(mono_us() - once->started_us);
-    recorder_decision(once->options->root, once->config.policies ? &once->config.settings : &once->settings, &once->request,
-                      &response);
+    recorder_decision(once->options->root, once->config.policies ? &once->config.settings : &once->settings,
+                      &once->request, &response);
     return send_response(once->socket, &response, &err);
 }
 

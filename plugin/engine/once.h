@@ -19,14 +19,15 @@ int engine_once(const struct engine_options *options, int socket);
 struct engine_preloaded {
     const struct engine_config *config; /* NULL: it does not load; the deny says error */
     const struct error *error;
-    const char *problem;                /* files changed and do not load any more, config is the last good set; NULL = none */
+    const char *problem; /* files changed and do not load any more, config is the last good set; NULL = none */
     struct fetcher *fetcher;            /* on loan; NULL = none */
 };
 
 /* What became of the fetcher. */
 enum { WORKER_FETCHER_CLEAN = 0, WORKER_FETCHER_BROKEN = 3, WORKER_FETCHER_UNTOUCHED = 4 };
 
-/* The same with everything loaded: for a fork of the resident engine. Answers, closes the socket, tidies up, returns. */
+/* The same with everything loaded: for a fork of the resident engine. Answers, closes the socket, tidies up, returns.
+ */
 int engine_worker(const struct engine_options *options, int socket, const struct engine_preloaded *preloaded);
 
 #endif

@@ -24,7 +24,7 @@
 #include "plugin/process.h"
 
 enum {
-    WORKERS_MAX = 128,       /* beyond, requests wait in the socket's backlog; when that is full they get their own engine */
+    WORKERS_MAX = 128, /* beyond, requests wait in the socket's backlog; when that is full they get their own engine */
     FETCHERS_IDLE_MAX = 8,
     FETCHER_LIFE_MS = 20 * 60 * 1000, /* a fetcher's sandbox knows the resolver's files as they were when it began */
     BACKLOG = 128,
@@ -267,7 +267,8 @@ static void accept_clients(struct resident *resident)
     }
 }
 
-/* Which of ours ended? Workers give their fetcher back; an idle fetcher that died is forgotten; orphans are just reaped. */
+/* Which of ours ended? Workers give their fetcher back; an idle fetcher that died is forgotten; orphans are just
+ * reaped. */
 static void reap(struct resident *resident)
 {
     int status;
@@ -337,7 +338,8 @@ static bool is_idle(const struct resident *resident)
 static void serve(struct resident *resident)
 {
     while (!resident->stopping && !is_idle(resident)) {
-        struct pollfd fds[2] = {{.fd = resident->listener, .events = POLLIN}, {.fd = resident->signals, .events = POLLIN}};
+        struct pollfd fds[2] = {{.fd = resident->listener, .events = POLLIN},
+                                {.fd = resident->signals, .events = POLLIN}};
 
         if (!free_worker(resident))
             fds[0].fd = -1; /* wait for one to end */

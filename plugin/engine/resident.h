@@ -9,8 +9,8 @@
 #include "plugin/engine/once.h"
 
 /*
- * Serves until told to stop, or idle for as long as the settings say when a service manager holds the socket. The socket is
- * systemd's (LISTEN_FDS) or made below root. Returns the process's exit status.
+ * Serves until told to stop, or idle for as long as the settings say when a service manager holds the socket. The
+ * socket is systemd's (LISTEN_FDS) or made below root. Returns the process's exit status.
  */
 int engine_resident(const struct engine_options *options);
 

@@ -61,7 +61,8 @@ static bool spawn(const char *program, char *const *args, char *const *env, int 
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0) == 0 &&
         posix_spawnattr_setsigmask(&attributes, &none) == 0 && posix_spawnattr_setsigdefault(&attributes, &all) == 0 &&
         posix_spawnattr_setpgroup(&attributes, 0) == 0 &&
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP) == 0)
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP) ==
+            0)
         code = posix_spawn(&pid, program, &actions, &attributes, arguments, environment);
     (void)posix_spawn_file_actions_destroy(&actions);
     (void)posix_spawnattr_destroy(&attributes);
@@ -124,8 +125,8 @@ static bool open_channels(int pair_in[2], int pair_out[2], struct error *err)
     return true;
 }
 
-/* A helper may be a script that started others: the whole group ends with it. The leader is reaped last, as its number is
- * the group's. */
+/* A helper may be a script that started others: the whole group ends with it. The leader is reaped last, as its number
+ * is the group's. */
 static int end_group(struct child *child, int grace_ms)
 {
     struct pollfd entry = {.fd = child->pidfd, .events = POLLIN};

@@ -173,7 +173,8 @@ static const char *outcome(int status, bool *ret_worked, bool *ret_known)
         return "works";
     }
     *ret_known = false;
-    return WIFEXITED(status) && WEXITSTATUS(status) == NO_SANDBOX ? "the sandbox cannot be set up" : "ended unexpectedly";
+    return WIFEXITED(status) && WEXITSTATUS(status) == NO_SANDBOX ? "the sandbox cannot be set up"
+                                                                  : "ended unexpectedly";
 }
 
 static bool run_one(const struct sandbox *sandbox, const struct attempt *attempt, struct buf *ret_text)

@@ -11,7 +11,6 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/wire.h"
-#include "plugin/engine/job.h"
 #include "plugin/engine/judge.h"
 #include "plugin/engine/wantlist.h"
 #include "verifier/fetch/fetch.h"
@@ -124,8 +123,8 @@ static void take_wants(struct session *session, struct span message)
         session_fail(session, REASON_FETCH_FAILED, "nothing may be fetched for this decision");
     else if (!wantlist_read(message, &wants, &err) ||
              !wantlist_check(session->config, session->request, &wants, &err) ||
-             !job_write(session->root, &session->config->settings, session->request, &wants, ++session->jobs, deadline,
-                        &session->to_fetcher, &err))
+             !job_write(session->look, session->root, &session->config->settings, session->request, &wants,
+                        ++session->jobs, deadline, &session->mirrors, &session->to_fetcher, &err))
         fail_with(session, &err);
 }
 
@@ -223,8 +222,8 @@ static void read_ready(struct session *session)
 }
 
 /*
- * Follows the messages in what passes to the judge, as far as their headers: a fetcher whose jobs have all ended can serve
- * another session. Nothing inside of them is looked at. False: these are no messages.
+ * Follows the messages in what passes to the judge, as far as their headers: a fetcher whose jobs have all ended can
+ * serve another session. Nothing inside of them is looked at. False: these are no messages.
  */
 static bool follow(struct session *session, struct span bytes)
 {

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "plugin/engine/fetcher.h"
+#include "plugin/engine/job.h"
 #include "plugin/engine/load.h"
 #include "plugin/engine/sandbox.h"
 #include "plugin/message.h"
@@ -28,6 +29,8 @@ struct session {
     struct request *request;
     struct fetcher *fetcher;            /* NULL = none: every want is then a failure */
     int client;                         /* watched for its end only; -1 = nobody to watch */
+    enum job_look look;
+    bool mirrors; /* some registry had mirrors: a deny may deserve a look at the registry itself */
     int64_t deadline;                   /* mono_ms */
 
     struct child judge;

@@ -42,7 +42,8 @@ static bool shelves_fill(const struct judge_input *input, struct shelves *shelve
     if (!policy_set_directories(input->policies, &names, &count, err))
         return false;
     if (count > DIRECTORIES_MAX)
-        return error_set(err, REASON_POLICY_ERROR, "the policies name more than %d directories as sources", DIRECTORIES_MAX);
+        return error_set(err, REASON_POLICY_ERROR, "the policies name more than %d directories as sources",
+                         DIRECTORIES_MAX);
     for (size_t i = 0; i < count; i++) {
         shelves->items[i] = (struct shelf){.name = names[i], .path = path_under(input->root, names[i])};
         if (!shelves->items[i].path)
@@ -129,7 +130,8 @@ static void shelves_done(struct shelves *shelves)
         mem_free(shelves->items[i].path);
 }
 
-bool store_child_start(const struct judge_input *input, const struct sandbox *sandbox, int *ret_socket, struct error *err)
+bool store_child_start(const struct judge_input *input, const struct sandbox *sandbox, int *ret_socket,
+                       struct error *err)
 {
     CLEANUP(shelves_done) struct shelves shelves = {.count = 0};
     CLEANUP(fd_closep) int ours = -1;

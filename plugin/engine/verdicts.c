@@ -143,12 +143,12 @@ static void keep(const char *root, const struct engine_config *config, const str
     const struct settings *settings = &config->settings;
     int64_t now = time_now();
     int64_t until = policy_set_valid_until(config->policies, now);
-    const struct cache_source source = {.fingerprint = config->fingerprint,
-                                        .consulted = &config->consulted,
-                                        .loaded_at = config->loaded_at,
-                                        .life_s = until > 0 && until - now < settings->cache_life_s ? until - now
-                                                                                                    : settings->cache_life_s,
-                                        .engine_only = settings->log_json || settings->audit[0] || settings->metrics};
+    const struct cache_source source = {
+        .fingerprint = config->fingerprint,
+        .consulted = &config->consulted,
+        .loaded_at = config->loaded_at,
+        .life_s = until > 0 && until - now < settings->cache_life_s ? until - now : settings->cache_life_s,
+        .engine_only = settings->log_json || settings->audit[0] || settings->metrics};
     CLEANUP(mem_freep) char *canonical = NULL;
     struct error ignored = ERROR_INIT;
 

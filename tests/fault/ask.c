@@ -4,7 +4,8 @@
  *
  *     ask ROOT LIBEXEC DEADLINE-MS TIMES REFERENCE DIGEST
  *
- * Prints "VERDICT REASON MESSAGE" of each, then "left: N descriptors, N children". Exit 0 = all allowed, 1 = one denied.
+ * Prints "VERDICT REASON MESSAGE" of each, then "left: N descriptors, N children". Exit 0 = all allowed, 1 = one
+ * denied.
  */
 #include <dirent.h>
 #include <errno.h>
