@@ -10,8 +10,6 @@ struct feature {
 };
 
 static const struct feature features[] = {
-    { "journal", HAVE_JOURNAL },
-    { "endorser", HAVE_MICROHTTPD },
     { "nri", HAVE_PROTOBUF_C },
     { "landlock", HAVE_LANDLOCK },
 };

@@ -13,7 +13,7 @@
 PG_BUILD_PACKAGES=(
     build-essential meson ninja-build pkg-config python3
     libssl-dev libcurl4-openssl-dev libyajl-dev libyaml-dev libsodium-dev libseccomp-dev
-    libsystemd-dev libmicrohttpd-dev libprotobuf-c-dev protobuf-c-compiler check
+    libprotobuf-c-dev protobuf-c-compiler check
 )
 # shellcheck disable=SC2034
 PG_TEST_PACKAGES=(clang libclang-rt-dev openssl curl ca-certificates python3-cryptography procps iproute2)

@@ -103,7 +103,6 @@ HOMES = {
     r"seccomp\.h": ("plugin/",),
     r"systemd/": ("plugin/",),
     r"linux/landlock\.h": ("plugin/",),
-    r"microhttpd\.h": ("plugin/",),
     r"protobuf-c/": ("plugin/",),
     r"(.*/)?crun/|libcrun/": ("plugin/crun/",),
     r"check\.h": ("tests/",),
