@@ -244,6 +244,32 @@ def resident():
             engine.wait()
 
 
+IDENTITY = "https://github.com/example/app/.github/workflows/release.yml@refs/heads/main"
+ISSUER = "https://token.actions.githubusercontent.com"
+
+
+def keyless():
+    """Stored keyless signatures with a log entry: certificate chain, SCT, inclusion proof, checkpoint."""
+    section("keyless, one decision, nothing kept")
+    vectors = f"{SOURCE}/tests/vectors/cosign-3.1.1"
+    os.makedirs(f"{NODE}/etc/pullguard/trust", mode=0o755, exist_ok=True)
+    with open(f"{vectors}/keys/mock_trusted_root.json", encoding="ascii") as root, \
+            open(f"{NODE}/etc/pullguard/trust/mock.json", "w", encoding="ascii") as out:
+        out.write(root.read())
+    policies(1)
+    with open(f"{NODE}/etc/pullguard/policy.d/keyless.yaml", "w", encoding="ascii") as out:
+        out.write("apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: keyless}\nspec:\n"
+                  f'  images: [{{glob: "{REGISTRY}/demo/**"}}]\n  authorities:\n    - keyless:\n        trustRootRef: mock\n'
+                  f'        identities: [{{issuer: "{ISSUER}", subject: "{IDENTITY}"}}]\n      ctlog: {{trustRootRef: mock}}\n')
+    settings(NO_CACHE)
+    for repo in ("demo/kl-legacy", "demo/kl-bundle-r1"):
+        name = ".sig tag" if "legacy" in repo else "bundle"
+        row(f"cosign verify, keyless, {name}",
+            [COSIGN, "verify", "--certificate-identity", IDENTITY, "--certificate-oidc-issuer", ISSUER, "--trusted-root",
+             f"{vectors}/keys/mock_trusted_root.json", f"{REGISTRY}/{repo}@{digest_of(repo)}"])
+        row(f"pullguard, keyless, {name}", decide(repo))
+
+
 def many_at_once():
     section("many pulls at once, an engine for each")
     settings(NO_CACHE)
@@ -313,7 +339,7 @@ def main():
     if not os.path.exists(VERIFIER):
         print("      this tree builds no containerd verifier", flush=True)
         return
-    for part in (hook, cold, cached, resident, many_at_once, growth):
+    for part in (hook, cold, cached, resident, keyless, many_at_once, growth):
         part()
     text = table()
     print("\n" + text)
