@@ -328,6 +328,8 @@ static const struct row rows[] = {
                                     NULL},
     {"keyless, chain", KEYLESS, "", {{GOOD_CI, .chain_bad = true}}, {{0}}, false, false, REASON_UNTRUSTED_CHAIN, NULL},
     {"keyless, other root", KEYLESS, "", {{GOOD_CI, .root = 1}}, {{0}}, false, false, REASON_UNTRUSTED_CHAIN, NULL},
+    {"keyless, other root, valid now", KEYLESS "      pullguard: {insecureIgnoreTlog: true}\n", "",
+     {{CI_BY(CI, GH, false), .root = 1, .chain_at_now = true}}, {{0}}, false, false, REASON_UNTRUSTED_CHAIN, NULL},
     {"keyless, SCT", KEYLESS, "", {{GOOD_CI, .sct_bad = true}}, {{0}}, false, false, REASON_UNTRUSTED_CHAIN, NULL},
     {"keyless, SCT ignored", "    - keyless: {trustRootRef: mock, insecureIgnoreSCT: true, identities: [{issuerRegExp: "
      "., "
