@@ -75,6 +75,14 @@ def test_manual_pages_are_clean():
     want(not lines, "\n".join(lines))
 
 
+def test_every_setting_is_in_the_manual_and_nothing_else():
+    with open(os.path.join(SOURCE, "plugin/engine/settings.c"), encoding="utf-8") as file:
+        known = set(re.findall(r'^        \{"([a-z-]+)", (?:NODE_|FIELD_)', file.read(), re.M))
+    with open(os.path.join(BUILD, "packaging/man/pullguard.yaml.5"), encoding="utf-8") as file:
+        described = set(re.findall(r"^\.It Li ([a-z-]+) :", file.read(), re.M))
+    want(len(known) > 15 and known == described, "only known: %s; only described: %s" % (known - described, described - known))
+
+
 def test_help_lines_fit():
     for command in commands():
         for line in run(*command.split(), "--help").out.split("\n"):
