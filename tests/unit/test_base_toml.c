@@ -305,13 +305,17 @@ static bool same_node(const struct node *got, const struct node *want)
     return true;
 }
 
-/* What TOML 1.0.0 does not have; the set runs ahead. */
-static bool is_newer(const char *path)
+/* Valid documents that we refuse: what TOML 1.0.0 does not have (the set runs ahead of it), and U+0000. */
+static bool is_refused(const char *path)
 {
-    static const char *const newer[] = {"/valid/string/escape-esc.toml"};
+    static const char *const refused[] = {
+        "/valid/datetime/no-seconds.toml", "/valid/inline-table/newline.toml", "/valid/key/unicode.toml",
+        "/valid/string/escape-esc.toml",   "/valid/string/hex-escape.toml",    "/valid/key/quoted-unicode.toml",
+        "/valid/string/quoted-unicode.toml",
+    };
 
-    for (size_t i = 0; i < ARRAY_LEN(newer); i++)
-        if (span_ends(span_str(path), newer[i]))
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+        if (span_ends(span_str(path), refused[i]))
             return true;
     return false;
 }
@@ -324,9 +328,9 @@ static void run_document(const char *path, bool valid)
     struct error err = ERROR_INIT;
     bool taken;
 
-    if (is_newer(path))
-        return;
     ck_assert(json_path && file_read(path, 1 << 20, FILE_ANY, &toml, &err));
+    if (is_refused(path) || span_find(buf_as_span(&toml), "null-1  = \"\\u0000\"") != SIZE_MAX)
+        valid = false;
     taken = toml_parse(buf_as_span(&toml), path, &got, &err);
     ck_assert_msg(taken == valid, "%s: %s", path, taken ? "taken" : err.text);
     if (!valid)
