@@ -87,8 +87,9 @@ enum {
     LIMIT_SIGNATURE_CHECKS = 4096,
 
     /*
-     * Bytes hashed for digests and signatures in one decision: everything fetched a few times over. Many layers may name one
-     * large blob, and each signature over it would cost its hash again (twice for P-384, P-521 and Ed25519): 1 to 3 s.
+     * Bytes hashed for digests and signatures in one decision: everything fetched a few times over. Many layers may
+     * name one large blob, and each signature over it would cost its hash again (twice for P-384, P-521 and Ed25519): 1
+     * to 3 s.
      */
     LIMIT_HASHED_BYTES = 512 * 1024 * 1024,
 

@@ -8,18 +8,22 @@
 #include <string.h>
 #include <unistd.h>
 
+/* No object is larger than half of the address space, whatever the C library would make of it. */
+static bool is_size(size_t count, size_t size)
+{
+    return count > 0 && size > 0 && count <= (size_t)PTRDIFF_MAX / size;
+}
+
 void *mem_new(size_t count, size_t size)
 {
-    if (count == 0 || size == 0)
-        return NULL;
-    return calloc(count, size); /* calloc checks the product */
+    return is_size(count, size) ? calloc(count, size) : NULL;
 }
 
 void *mem_dup(const void *bytes, size_t len)
 {
     char *copy;
 
-    if (len == SIZE_MAX)
+    if (len >= (size_t)PTRDIFF_MAX)
         return NULL;
     copy = malloc(len + 1);
     if (!copy)
@@ -49,9 +53,7 @@ char *mem_printf(const char *format, ...)
 
 void *mem_resize(void *block, size_t count, size_t size)
 {
-    if (count == 0 || size == 0)
-        return NULL;
-    return reallocarray(block, count, size);
+    return is_size(count, size) ? reallocarray(block, count, size) : NULL;
 }
 
 bool mem_grow(void *array, size_t *capacity, size_t used, size_t size, size_t max)
