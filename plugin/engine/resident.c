@@ -69,6 +69,9 @@ static int make_socket(const char *root)
 
     if (!directory || printed < 0 || (size_t)printed >= sizeof(address.sun_path))
         return -1;
+    *strrchr(directory, '/') = '\0'; /* a --root may have no /run yet */
+    (void)mkdir(directory, 0755);
+    directory[strlen(directory)] = '/';
     if (mkdir(directory, 0755) != 0 && errno != EEXIST)
         return -1;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
