@@ -59,7 +59,8 @@ bool policy_set_names_repository(const struct policy_set *set, const char *name)
 /* SHA-256 hex over all documents, key bytes and trust roots, in order: changes whenever a decision could. */
 const char *policy_set_fingerprint(const struct policy_set *set);
 
-/* Until when a decision made now stays the same if nothing but time passes; 0 = for good, `now` = it may not be kept. */
+/* Until when a decision made now stays the same if nothing but time passes; 0 = for good, `now` = it may not be kept.
+ */
 int64_t policy_set_valid_until(const struct policy_set *set, int64_t now);
 
 /* The names an image is known by in this pull (policy.md trap 2). */

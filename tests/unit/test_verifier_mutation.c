@@ -380,7 +380,7 @@ START_TEST(members_of_other_bundles_do_not_fit)
     run_start(&run, samples[_i].repository, samples[_i].key, samples[_i].attestation);
     ck_assert(discover(&run.input, &run.set, &notes, &mine, &err));
     text = mine.candidates[0].evidence->body;
-    for (size_t step = 1; step < (getenv("PG_SLOW") ? COUNT : 6); step++) {
+    for (size_t step = 1; step < (secure_getenv("PG_SLOW") ? COUNT : 6); step++) {
         size_t at = 0, start, value, i = ((size_t)_i + step) % COUNT;
 
         run_start(&donor, samples[i].repository, samples[i].key, samples[i].attestation);
