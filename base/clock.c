@@ -153,14 +153,15 @@ const char *time_format(int64_t seconds, char dst[TIME_TEXT_BYTES])
 {
     /* Years 1 to 9999, the range of time_from_civil. */
     const int64_t first = INT64_C(-62135596800), last = INT64_C(253402300799);
-    int64_t days = seconds / DAY_SECONDS - (seconds % DAY_SECONDS < 0 ? 1 : 0);
-    int64_t rest = seconds - days * DAY_SECONDS;
+    int64_t days, rest;
     int year, month, day;
 
     if (seconds < first || seconds > last) {
         (void)snprintf(dst, TIME_TEXT_BYTES, "(no date)");
         return dst;
     }
+    days = seconds / DAY_SECONDS - (seconds % DAY_SECONDS < 0 ? 1 : 0);
+    rest = seconds - days * DAY_SECONDS;
     civil_from_days(days, &year, &month, &day);
     (void)snprintf(dst, TIME_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02dZ", year % 10000, month % 100, day % 100,
                    (int)(rest / 3600) % 100, (int)(rest / 60 % 60), (int)(rest % 60));
