@@ -8,6 +8,7 @@
 #include "plugin/recorder/audit.h"
 #include "plugin/recorder/journal.h"
 #include "plugin/recorder/line.h"
+#include "plugin/recorder/metrics.h"
 #include "plugin/recorder/record.h"
 
 static const char id_log_failed[] = "c51baaecf6d44aa78b16389e334821ce";
@@ -51,4 +52,5 @@ void recorder_decision(const char *root, const struct settings *settings, const 
         err = (struct error)ERROR_INIT; /* nobody to tell; the other logs follow */
     send_to(root, "JSON log", settings->log_json, line_append, &record);
     send_to(root, "audit log", settings->audit, audit_append, &record);
+    send_to(root, "metrics file", settings->metrics, metrics_count, &record);
 }
