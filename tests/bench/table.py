@@ -23,6 +23,7 @@ RUNS = 10 if QUICK else 40
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 NO_CACHE = "cache: {enabled: false}\n"
 ROWS = []
+LOAD = os.getloadavg()[0]
 
 
 def proxy(delay):
@@ -346,7 +347,7 @@ def svg(path):
 
 
 def table():
-    lines = [f"pullguard's bench, {time.strftime('%Y-%m-%d')}, {ENV['MACHINE']}",
+    lines = [f"pullguard's bench, {time.strftime('%Y-%m-%d')}, {ENV['MACHINE']}; load average of the rest before: {LOAD:.0f}",
              "Medians of wall time, means of CPU time (with all children). peak = the largest process; all = the sum of every process's peak,",
              "shared pages counted in each; 20 ms away = the same with a registry behind a proxy that delays each exchange by 20 ms;",
              "trips = sequential exchanges with the registry that follow from it (connecting counts as one). With the resident engine,",
