@@ -59,4 +59,10 @@ static inline struct buf vector_hex(struct span text)
     return content;
 }
 
+/* Every bit is for PG_SLOW=1 (tests/run, or by hand); by default one bit of each byte, another one in each. */
+static inline size_t vector_bit_step(void)
+{
+    return secure_getenv("PG_SLOW") ? 1 : 7;
+}
+
 #endif
