@@ -94,7 +94,8 @@ static int64_t deadline_of(const struct once *once)
 {
     uint32_t limit = once->config.settings.deadline_ms;
 
-    /* Somebody who asks with policies of their own (verify) waits as long as they like; a pull never longer than set. */
+    /* Somebody who asks with policies of their own (verify) waits as long as they like; a pull never longer than set.
+     */
     if (once->request.deadline_ms > 0 && (once->request.deadline_ms < limit || once->request.policy))
         limit = once->request.deadline_ms;
     return once->started_us / 1000 + limit;
