@@ -234,7 +234,7 @@ bool request_read(struct span message, struct request *ret, struct error *err)
 
     if (!open_message(message, MESSAGE_REQUEST, &records, err) || !request_records(&records, &request, err))
         return false;
-    if (!request.reference && !(request.operation == OPERATION_CREATE && request.bundle))
+    if (!request.reference && !(request.operation == OPERATION_CREATE && (request.bundle || request.container_id)))
         return error_set(err, REASON_BAD_REQUEST, "request: no image reference");
     *ret = request;
     request = (struct request){0};

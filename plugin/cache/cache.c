@@ -67,7 +67,8 @@ bool entry_read(struct span file, struct entry *ret)
     }
     entry.decided_at = (int64_t)decided;
     entry.expires = (int64_t)expires;
-    if (records.failed || entry.fingerprint.len == 0 || entry.reference.len == 0 || decided == 0 || expires <= decided)
+    if (records.failed || entry.fingerprint.len == 0 || entry.reference.len == 0 || decided == 0 ||
+        expires <= decided || expires > INT64_MAX)
         return false;
     *ret = entry;
     return true;

@@ -20,7 +20,7 @@ static void try_request(struct span bytes)
 
     if (!request_read(bytes, &request, &err))
         return;
-    FUZZ_CHECK(request.reference || request.bundle);
+    FUZZ_CHECK(request.reference || request.bundle || request.container_id);
     request_write(&built, &request);
     FUZZ_CHECK(buf_ok(&built) && request_read(buf_as_span(&built), &again, &err));
     FUZZ_CHECK(again.flags == request.flags && again.operation == request.operation);
