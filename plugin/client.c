@@ -118,14 +118,15 @@ static bool ask_own(const struct client_options *options, struct span message, i
     CLEANUP(fd_closep) int theirs = -1;
     char fate[64];
     bool done;
-    int status;
+    int status, left;
 
     if (!socket_pair(&ours, &theirs, err) || !spawn_engine(options, theirs, &child, err))
         return false;
     (void)close(TAKE_FD(theirs));
     done = exchange(ours, message, deadline, ret, err);
     (void)close(TAKE_FD(ours));
-    status = child_finish(&child, done || err->reason == REASON_UNAVAILABLE ? EXIT_GRACE_MS : 0);
+    left = deadline_left_ms(deadline) < EXIT_GRACE_MS ? deadline_left_ms(deadline) : EXIT_GRACE_MS;
+    status = child_finish(&child, done || err->reason == REASON_UNAVAILABLE ? left : 0);
     if (!done && err->reason == REASON_UNAVAILABLE)
         return error_set(err, REASON_UNAVAILABLE, "the engine %s without an answer",
                          child_fate(status, fate, sizeof(fate)));

@@ -87,6 +87,18 @@ void request_done(struct request *request)
     *request = (struct request){0};
 }
 
+void request_forget_secrets(struct request *request)
+{
+    for (size_t i = 0; i < ARRAY_LEN(request_texts); i++) {
+        char **place = text_place(request, &request_texts[i]);
+
+        if (!request_texts[i].secret || !*place)
+            continue;
+        mem_wipe_free(*place, strlen(*place));
+        *place = NULL;
+    }
+}
+
 void response_done(struct response *response)
 {
     texts_free(response, response_texts, ARRAY_LEN(response_texts));

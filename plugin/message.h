@@ -71,6 +71,8 @@ struct response {
 
 /* Both zero the struct; secrets are overwritten first. Also for CLEANUP. */
 void request_done(struct request *request);
+/* Overwrites and drops credentials: what reads bytes from outside holds none. */
+void request_forget_secrets(struct request *request);
 void response_done(struct response *response);
 void request_write(struct buf *buf, const struct request *request);   /* a whole message */
 bool request_read(struct span message, struct request *ret, struct error *err) MUST_CHECK;

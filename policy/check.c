@@ -137,6 +137,10 @@ static bool check_revoked(const struct decide *decide, const struct claim *claim
         return table_find(&decide->set->revoked_keys, span_str(claim->key_fingerprint)) == SIZE_MAX ||
                outcome_fail(ret, PROGRESS_REVOKED, REASON_REVOKED, "the signing key %.12s... is revoked",
                             claim->key_fingerprint);
+    if (certificate != NULL &&
+        table_find(&decide->set->revoked_keys, span_str(certificate->key_fingerprint)) != SIZE_MAX)
+        return outcome_fail(ret, PROGRESS_REVOKED, REASON_REVOKED,
+                            "the key %.12s... of the signing certificate is revoked", certificate->key_fingerprint);
     if (certificate == NULL ||
         (table_find(&decide->set->revoked_certificates, span_str(certificate->serial)) == SIZE_MAX &&
          table_find(&decide->set->revoked_certificates, span_str(certificate->fingerprint)) == SIZE_MAX))

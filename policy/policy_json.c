@@ -113,6 +113,21 @@ static bool add_policy(struct load *load, const struct path *path, const struct 
     return load_requirements(load, path, list, policy);
 }
 
+/* A scope that no canonical name falls under would leave its images to a looser one, or to the default. */
+static const char *scope_is_dead(const char *scope)
+{
+    struct span host = span_cut(span_str(scope), 0, strcspn(scope, "/"));
+
+    if (span_ends(host, ":443"))
+        return "the port 443 is the default and stands in no name; leave it out";
+    if (span_eq_str(host, "registry-1.docker.io"))
+        return "Docker Hub is called docker.io here";
+    for (size_t i = 0; i < host.len; i++)
+        if (host.ptr[i] >= 'A' && host.ptr[i] <= 'Z')
+            return "host names are lower case";
+    return NULL;
+}
+
 static bool add_scope(struct load *load, const struct path *up, const struct node *list)
 {
     char *scope CLEANUP(mem_freep) = span_dup(list->name);
@@ -122,6 +137,8 @@ static bool add_scope(struct load *load, const struct path *up, const struct nod
 
     if (scope == NULL)
         return error_oom(load->err);
+    if (scope_is_dead(scope) != NULL)
+        return load_fail(load, &path, list, "this scope is never looked up: %s", scope_is_dead(scope));
     name = mem_printf("docker:%s", scope);
     if (name == NULL)
         return error_oom(load->err);

@@ -45,6 +45,12 @@ static bool has_ages(const struct authority *authority)
     return false;
 }
 
+/* Without log and timestamp a certificate is judged at the present time, whose end policy does not see. */
+static bool judged_at_now(const struct authority *authority)
+{
+    return authority->kind == AUTHORITY_KEYLESS && authority->log_root == ROOT_NONE && authority->tsa_root == ROOT_NONE;
+}
+
 int64_t policy_set_valid_until(const struct policy_set *set, int64_t now)
 {
     int64_t until = 0;
@@ -53,7 +59,7 @@ int64_t policy_set_valid_until(const struct policy_set *set, int64_t now)
         for (size_t j = 0; j < set->policies[i].authority_count; j++) {
             const struct authority *authority = &set->policies[i].authorities[j];
 
-            if (has_ages(authority))
+            if (has_ages(authority) || judged_at_now(authority))
                 return now;
             for (size_t k = 0; k < authority->member_count; k++)
                 member_edges(&authority->members[k], now, &until);

@@ -22,6 +22,9 @@ static bool check_message_digest(const struct bundle *bundle, const struct objec
 
 static bool fill_content(const struct bundle *bundle, struct object *object, struct error *err)
 {
+    /* Who signs files that others hand in must not thereby sign images: a manifest is a file too (trap 6). */
+    if (!bundle->is_dsse && object->of_image)
+        return error_set(err, REASON_NO_SIGNATURE, "bundle: a signature over a file, not a statement about an image");
     if (!bundle->is_dsse) {
         object->form = CONTENT_ARTIFACT;
         object->signature = object->timestamped = bundle->message_signature;

@@ -105,6 +105,7 @@ bool certificate_to_claim(struct verification *run, const struct object *object,
     claim->certificate = facts;
     facts->san_kind = san_kind_of(san);
     memcpy(facts->fingerprint, cert_fingerprint(cert), sizeof(facts->fingerprint));
+    memcpy(facts->key_fingerprint, pubkey_fingerprint(cert_key(cert)), sizeof(facts->key_fingerprint));
     if (!copy_text(san ? san->text : NULL, &facts->san) || !copy_text(cert_issuer(cert), &facts->issuer) ||
         !copy_text(cert_serial(cert), &facts->serial))
         return error_oom(err);

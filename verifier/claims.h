@@ -75,6 +75,7 @@ struct claim_certificate {
     char *extensions[32]; /* 1.3.6.1.4.1.57264.1.<index>, decoded; NULL when absent */
     char *serial;       /* lower-case hex without leading zeros */
     char fingerprint[65];
+    char key_fingerprint[KEY_FINGERPRINT_BYTES]; /* of the key in it: a revoked key stays revoked in any certificate */
     struct claim_chain *chains; /* one per trust root given */
     size_t chain_count;
     struct span der;

@@ -22,6 +22,7 @@ struct object {
     bool signatures, attestations; /* what is wanted of this place */
 
     struct span message;        /* what is signed: payload or PAE */
+    bool of_image;             /* found beside an image: a signature over a mere file does not count there */
     const struct digest *message_digest; /* instead of message: its digest (CONTENT_ARTIFACT) */
     struct span payload;
     struct span envelope;       /* the blob as stored */

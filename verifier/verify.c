@@ -14,8 +14,13 @@ bool verify_wants(const struct verify_input *input, const struct evidence_set *e
 
     if (!discover(input, evidence, &notes, &discovery, err))
         return false;
-    *ret_wants = discovery.wants;
-    discovery.wants = (struct wants){0};
+    for (size_t i = 0; i < discovery.wants.count; i++) {
+        const struct want *want = &discovery.wants.items[i];
+
+        if (!wants_add(ret_wants, want->kind, want->host, want->repository, want->target, want->max_bytes, err))
+            return false;
+        ret_wants->items[ret_wants->count - 1].id = (uint32_t)(evidence->count + ret_wants->count);
+    }
     return true;
 }
 
@@ -65,8 +70,7 @@ static bool verify_candidate(struct verification *run, const struct candidate *c
         .expected = candidate->expected,
         .signatures = candidate->place->signatures,
         .attestations = candidate->place->attestations,
-        /* What a message signature in a bundle is over: the manifest, of which only the digest is here. */
-        .message_digest = candidate->kind == CANDIDATE_BUNDLE ? &run->input->image : NULL,
+        .of_image = true,
     };
     bool usable;
 

@@ -35,7 +35,10 @@
 #include "plugin/hook/pullguard.h"
 #include "config.h"
 
-enum { CONFIG_MAX_BYTES = 16 * 1024 * 1024, CMDLINE_MAX_BYTES = 256 * 1024 };
+enum {
+    CONFIG_MAX_BYTES = 16 * 1024 * 1024,
+    CMDLINE_MAX_BYTES = 8 * 1024 * 1024 /* more than the kernel lets through */
+};
 
 /* libcrun's error object, the same in 1.8 to 1.29: malloc'ed by the handler, freed by crun. */
 struct crun_error {
@@ -139,7 +142,8 @@ static bool handler_is_skipped(const struct crun_call *call)
         return true;
     return span_find(buf_as_span(&config), "io.kubernetes.cri.container-type") != SIZE_MAX ||
            span_find(buf_as_span(&config), "run.oci.handler") != SIZE_MAX ||
-           span_find(buf_as_span(&config), "module.wasm.image") != SIZE_MAX;
+           span_find(buf_as_span(&config), "module.wasm.image") != SIZE_MAX ||
+           span_find(buf_as_span(&config), "\\u00") != SIZE_MAX; /* a name may hide behind escapes */
 }
 
 /*
@@ -195,6 +199,14 @@ static void decide(const struct crun_call *call)
         (void)snprintf(refusal, sizeof(refusal), "pullguard: the bundle directory cannot be read");
 }
 
+/* Called krun or crun-NAME, crun takes the handler that its own name says and asks no other. */
+static bool called_crun(struct span args)
+{
+    struct span name = span_cut(args, 0, span_find_byte(args, 0));
+
+    return span_eq_str(name, "crun") || span_ends(name, "/crun");
+}
+
 /* With create, run and restore, something must decide; with anything else, nothing may stand in the way. */
 static struct crun_handler *gate_for(struct span args)
 {
@@ -209,7 +221,8 @@ static struct crun_handler *gate_for(struct span args)
         decide(&call);
     if (!refusal[0])
         return &gate;
-    if (call.id && call.command != CRUN_RESTORE && !handler_is_skipped(&call) && crun_version_known())
+    if (call.id && call.command != CRUN_RESTORE && called_crun(args) && !handler_is_skipped(&call) &&
+        crun_version_known())
         return &gate;
     (void)dprintf(STDERR_FILENO, "%s\n", refusal);
     return NULL;
@@ -221,8 +234,12 @@ const struct crun_handler *run_oci_handler_get_handler(void)
 {
     struct buf args CLEANUP(buf_free) = BUF_INIT(0);
 
-    if (!read_whole("/proc/self/cmdline", CMDLINE_MAX_BYTES, &args))
-        return &gate; /* without /proc crun itself cannot create a container */
+    if (!read_whole("/proc/self/cmdline", CMDLINE_MAX_BYTES, &args)) {
+        if (access("/proc/self/cmdline", F_OK) != 0)
+            return &gate; /* without /proc crun itself cannot create a container */
+        (void)dprintf(STDERR_FILENO, "pullguard: crun's command line cannot be read\n");
+        return NULL;
+    }
     refusal[0] = '\0';
     return gate_for(buf_as_span(&args));
 }

@@ -12,7 +12,12 @@
 
 static bool is_insecure(const struct settings *settings, const struct request *request, const char *host)
 {
-    if (request->flags & REQUEST_INSECURE)
+    CLEANUP(ref_done) struct ref ref = {0};
+    struct error ignored = ERROR_INIT;
+
+    /* For the image's own registry; a policy's other sources are not what the user spoke of. */
+    if ((request->flags & REQUEST_INSECURE) && request->reference &&
+        ref_parse(span_str(request->reference), &ref, &ignored) && strcmp(ref.host, host) == 0)
         return true;
     for (size_t i = 0; i < settings->insecure.count; i++)
         if (strcmp(settings->insecure.items[i], host) == 0)

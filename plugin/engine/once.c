@@ -182,7 +182,9 @@ static void decide(struct once *once, struct response *ret)
     once->session = hold_session(once, JOB_ALL_ENDPOINTS, ret);
     look_upstream(once, ret);
     explain_offline(&once->request, ret);
-    verdicts_after(once->options->root, &once->config, &once->request, ret);
+    /* Rules that do not load any more decide with a warning each time: nothing of that is kept. */
+    if (!once->preloaded || !once->preloaded->problem)
+        verdicts_after(once->options->root, &once->config, &once->request, ret);
 }
 
 static bool receive_request(int socket, struct request *ret, struct error *err)
@@ -265,11 +267,13 @@ static bool find_verdict(struct once *once, struct response *ret)
     const char *root = once->options->root;
     int64_t patience = mono_ms() + COALESCE_MS;
 
-    if (verdicts_find(root, &once->settings, &once->request, ret))
+    const struct engine_config *config = once->preloaded ? &once->config : NULL;
+
+    if (verdicts_find(root, &once->settings, config, &once->request, ret))
         return true;
     if (!verdicts_lock(root, &once->settings, &once->request, patience, &once->coalescing))
         return false;
-    return once->coalescing < 0 && verdicts_find(root, &once->settings, &once->request, ret);
+    return once->coalescing < 0 && verdicts_find(root, &once->settings, config, &once->request, ret);
 }
 
 static bool get_settings(struct once *once, struct error *err)
@@ -299,7 +303,7 @@ static void answer(struct once *once, struct response *ret)
         return;
     else if (!prepare(once, &err))
         response_deny(ret, err.reason, err.text);
-    else
+    else if (!verdicts_find(once->options->root, &once->config.settings, &once->config, &once->request, ret))
         decide(once, ret);
 }
 

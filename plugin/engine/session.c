@@ -87,8 +87,10 @@ void session_start(struct session *session)
         return;
     }
     pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
+        request_forget_secrets(session->request);
         judge_child(theirs, session->sandbox, &input);
+    }
     (void)close(theirs);
     if (pid < 0) {
         session_fail(session, REASON_UNAVAILABLE, "the judge cannot be started");

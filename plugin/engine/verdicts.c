@@ -24,30 +24,6 @@ static char *canonical_name(const struct ref *ref)
     return ref->tag ? mem_printf("%s:%s", ref->name, ref->tag) : mem_strdup(ref->name);
 }
 
-static bool look(const char *root, const struct request *request, unsigned int how, struct response *ret,
-                 int64_t *ret_at)
-{
-    CLEANUP(ref_done) struct ref ref = {0};
-    CLEANUP(mem_freep) char *canonical = NULL;
-    struct error ignored = ERROR_INIT;
-
-    if (!cache_may_hold(request))
-        return false;
-    if (cache_lookup(root, request, NULL, how, ret, ret_at))
-        return true;
-    if (!ref_parse(span_str(request->reference), &ref, &ignored))
-        return false;
-    canonical = canonical_name(&ref);
-    return canonical && cache_lookup(root, request, canonical, how, ret, ret_at);
-}
-
-bool verdicts_find(const char *root, const struct settings *settings, const struct request *request,
-                   struct response *ret)
-{
-    int64_t at;
-
-    return settings->cache && look(root, request, CACHE_BY_ENGINE, ret, &at);
-}
 
 /* The directory and what is missing above it: the first pull of a node finds nothing there. */
 static void make_directories(char *path)
@@ -137,6 +113,31 @@ static char *equal_canonical(const struct engine_config *config, const struct re
     return TAKE_PTR(canonical);
 }
 
+/*
+ * The verdict under another spelling counts only when these rules see no difference between the two; without rules at
+ * hand nobody can tell.
+ */
+static bool look(const char *root, const struct engine_config *config, const struct request *request, unsigned int how,
+                 struct response *ret, int64_t *ret_at)
+{
+    CLEANUP(mem_freep) char *canonical = NULL;
+
+    if (!cache_may_hold(request))
+        return false;
+    if (cache_lookup(root, request, NULL, how, ret, ret_at))
+        return true;
+    canonical = config && config->policies ? equal_canonical(config, request) : NULL;
+    return canonical && cache_lookup(root, request, canonical, how, ret, ret_at);
+}
+
+bool verdicts_find(const char *root, const struct settings *settings, const struct engine_config *config,
+                   const struct request *request, struct response *ret)
+{
+    int64_t at;
+
+    return settings->cache && look(root, config, request, CACHE_BY_ENGINE, ret, &at);
+}
+
 static void keep(const char *root, const struct engine_config *config, const struct request *request,
                  const struct response *response)
 {
@@ -166,15 +167,21 @@ static bool is_outage(enum reason reason)
 }
 
 /* The registry is out of reach, and this very image was verified here under these very rules. */
-static void forgive(const char *root, const struct request *request, struct response *response)
+static void forgive(const char *root, const struct engine_config *config, const struct request *request,
+                    struct response *response)
 {
     struct response held = {0};
     char when[TIME_TEXT_BYTES];
-    int64_t at = 0;
+    int64_t at = 0, until;
     char *message;
 
-    if (!look(root, request, CACHE_EXPIRED_TOO | CACHE_BY_ENGINE, &held, &at))
+    if (!look(root, config, request, CACHE_EXPIRED_TOO | CACHE_BY_ENGINE, &held, &at))
         return;
+    until = policy_set_valid_until(config->policies, at);
+    if (until > 0 && time_now() >= until) { /* the clock itself has ended it, not the cache's life */
+        response_done(&held);
+        return;
+    }
     message =
         mem_printf("verified on %s; now: %.300s", time_format(at, when), response->message ? response->message : "");
     if (!message) {
@@ -197,5 +204,5 @@ void verdicts_after(const char *root, const struct engine_config *config, const 
     if (verdict_is_allow(response->verdict))
         keep(root, config, request, response);
     else if (config->settings.fetch_failure_cached && is_outage(response->reason))
-        forgive(root, request, response);
+        forgive(root, config, request, response);
 }

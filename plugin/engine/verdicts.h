@@ -8,9 +8,10 @@
 #include "plugin/engine/load.h"
 #include "plugin/message.h"
 
-/* A verdict held for this request, under the name as written or its canonical form. */
-bool verdicts_find(const char *root, const struct settings *settings, const struct request *request,
-                   struct response *ret);
+/* A verdict held for this request under the name as written; with config (NULL = not loaded yet) also under its
+ * canonical form when the same rules match both. */
+bool verdicts_find(const char *root, const struct settings *settings, const struct engine_config *config,
+                   const struct request *request, struct response *ret);
 
 /*
  * Waits while another process decides about the same digest. True: ret_lock is held (>= 0; close it after the

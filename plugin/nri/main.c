@@ -148,7 +148,7 @@ static bool answer_configure(struct plugin *plugin, uint32_t stream, const Nri__
 
     if (!request)
         return error_set(err, REASON_MALFORMED, "NRI: a Configure request that is no such message");
-    if (request->request_timeout > MARGIN_MS && request->request_timeout < 600 * 1000)
+    if (request->request_timeout > 0 && request->request_timeout < 600 * 1000)
         timeout_ms = request->request_timeout;
     plugin->deadline_ms = (uint32_t)(timeout_ms - (timeout_ms > 2 * MARGIN_MS ? MARGIN_MS : timeout_ms / 2));
     mem_free(plugin->runtime);
