@@ -75,10 +75,12 @@ static bool subject_matches(const struct matcher *matcher, const struct claim *c
 {
     const struct claim_certificate *certificate = claim->certificate;
 
-    if (matches(matcher, certificate->san))
+    if ((matcher->kind == SAN_NONE || matcher->kind == certificate->san_kind) && matches(matcher, certificate->san))
         return true;
     for (size_t i = 0; claim->layout == LAYOUT_LEGACY && i < certificate->san_count; i++) {
-        if (matches(matcher, certificate->sans[i]))
+        enum san_kind kind = certificate->san_kinds ? certificate->san_kinds[i] : SAN_NONE;
+
+        if ((matcher->kind == SAN_NONE || matcher->kind == kind) && matches(matcher, certificate->sans[i]))
             return true;
     }
     return false;

@@ -41,6 +41,7 @@ struct matcher {
     char *exact;
     struct regex *regex;
     char *text;                     /* the expression as written, for messages */
+    enum san_kind kind;             /* only names of this kind; SAN_NONE = any */
 };
 
 /* Fulcio's certificate extensions 1.3.6.1.4.1.57264.1.2 to .6: GitHub's trigger, sha, name, repository, ref. */

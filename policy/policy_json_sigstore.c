@@ -65,11 +65,13 @@ static bool add_keys(struct load *load, const struct path *up, const char *name,
 }
 
 /* A matcher for exactly this text. */
+/* kind: a mailbox must stand as a mailbox in the certificate, a host name as a host name. */
 static bool exact_matcher(struct load *load, const struct path *up, const char *name, const struct node *node,
-                          struct matcher *ret)
+                          enum san_kind kind, struct matcher *ret)
 {
     struct path path = {.up = up, .name = name};
 
+    ret->kind = kind;
     if (!load_string(load, &path, node, &ret->exact))
         return false;
     ret->text = mem_strdup(ret->exact);
@@ -125,8 +127,8 @@ static bool load_fulcio(struct load *load, const struct path *up, const struct n
         return false;
     is_file = fields[CA_PATH] != NULL;
     ca.name = is_file ? "caPath" : "caData";
-    return exact_matcher(load, &path, "oidcIssuer", fields[ISSUER], &authority->identities[0].issuer) &&
-           exact_matcher(load, &path, "subjectEmail", fields[EMAIL], &authority->identities[0].subject) &&
+    return exact_matcher(load, &path, "oidcIssuer", fields[ISSUER], SAN_NONE, &authority->identities[0].issuer) &&
+           exact_matcher(load, &path, "subjectEmail", fields[EMAIL], SAN_EMAIL, &authority->identities[0].subject) &&
            read_member(load, &ca, is_file ? fields[CA_PATH] : fields[CA_DATA], is_file, &certificates->roots);
 }
 
@@ -158,9 +160,9 @@ static bool load_pki(struct load *load, const struct path *up, const struct node
     roots.name = rules[fields[ROOTS_PATH] != NULL ? ROOTS_PATH : ROOTS_DATA].name;
     middle.name = rules[fields[MIDDLE_PATH] != NULL ? MIDDLE_PATH : MIDDLE_DATA].name;
     return (fields[EMAIL] == NULL ||
-            exact_matcher(load, &path, "subjectEmail", fields[EMAIL], &authority->identities[0].subject)) &&
+            exact_matcher(load, &path, "subjectEmail", fields[EMAIL], SAN_EMAIL, &authority->identities[0].subject)) &&
            (fields[HOST] == NULL ||
-            exact_matcher(load, &path, "subjectHostname", fields[HOST], &authority->identities[0].host)) &&
+            exact_matcher(load, &path, "subjectHostname", fields[HOST], SAN_DNS, &authority->identities[0].host)) &&
            read_member(load, &roots, root, root == fields[ROOTS_PATH], &certificates->roots) &&
            (chain == NULL ||
             read_member(load, &middle, chain, chain == fields[MIDDLE_PATH], &certificates->intermediates));

@@ -80,9 +80,11 @@ static bool copy_sans(const struct cert *cert, struct claim_certificate *facts)
     if (count == 0)
         return true;
     facts->sans = mem_new(count, sizeof(*facts->sans));
-    if (!facts->sans)
+    facts->san_kinds = mem_new(count, sizeof(*facts->san_kinds));
+    if (!facts->sans || !facts->san_kinds)
         return false;
     for (size_t i = 0; i < count; i++) {
+        facts->san_kinds[i] = san_kind_of(cert_san(cert, i));
         if (!copy_text(cert_san(cert, i)->text, &facts->sans[i]))
             return false;
         facts->san_count++;

@@ -104,6 +104,7 @@ void claim_certificate_free(struct claim_certificate *certificate)
     for (size_t i = 0; i < certificate->san_count; i++)
         mem_free(certificate->sans[i]);
     mem_free(certificate->sans);
+    mem_free(certificate->san_kinds);
     mem_free(certificate->issuer);
     for (size_t i = 0; i < ARRAY_LEN(certificate->extensions); i++)
         mem_free(certificate->extensions[i]);

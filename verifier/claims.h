@@ -70,6 +70,7 @@ struct claim_certificate {
     enum san_kind san_kind;
     char *san;          /* the identity (sigstore.md 3.3) */
     char **sans;        /* legacy layout: any of them counts */
+    enum san_kind *san_kinds; /* one per name in sans */
     size_t san_count;
     char *issuer;       /* OIDC issuer extension; NULL when absent */
     char *extensions[32]; /* 1.3.6.1.4.1.57264.1.<index>, decoded; NULL when absent */

@@ -248,7 +248,9 @@ START_TEST(pki_wants_every_subject)
         char *sans[2] = {(char *)(uintptr_t)table[i].sans[0], (char *)(uintptr_t)table[i].sans[1]};
         char serial[] = "1", repository[] = "r.io/app";
         struct claim_chain chain = {.chain_verified = table[i].now, .now_used = true};
-        struct claim_certificate certificate = {.san = sans[0], .sans = sans, .san_count = 2, .serial = serial,
+        enum san_kind kinds[] = {SAN_EMAIL, SAN_DNS};
+        struct claim_certificate certificate = {.san = sans[0], .sans = sans, .san_kinds = kinds, .san_count = 2,
+                                                .serial = serial,
                                                 .chains = &chain, .chain_count = 1};
         struct claim claim = {.kind = CLAIM_SIGNATURE,
                               .layout = LAYOUT_LEGACY,
@@ -260,6 +262,11 @@ START_TEST(pki_wants_every_subject)
         struct test_outcome out = test_decide(set, &image, &claims, NO_MATCH_DENY);
 
         ck_assert_msg(out.satisfied == table[i].satisfied, "%zu: %s", i, out.message);
+        mem_free(out.report);
+        /* The same texts as names of another kind are other names. */
+        kinds[0] = SAN_URI;
+        out = test_decide(set, &image, &claims, NO_MATCH_DENY);
+        ck_assert(!out.satisfied);
         mem_free(out.report);
     }
     policy_set_free(set);
