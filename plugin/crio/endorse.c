@@ -15,6 +15,7 @@
 #include "plugin/client.h"
 #include "plugin/crio/http.h"
 #include "plugin/crio/lookaside.h"
+#include "verifier/ref.h"
 
 static bool copy_to(char **place, const char *text)
 {
@@ -97,6 +98,17 @@ static void answer_refusal(const struct response *response, struct buf *ret)
     http_respond(ret, undecided ? 503 : 403, phrase ? phrase : "pullguard: out of memory", span_str(""));
 }
 
+/* The helper's references are kept under canonical names; the path may say docker.io where those say index.docker.io.
+ */
+static const struct pull *find_pull(struct endorser *endorser, const struct lookaside_request *request)
+{
+    struct ref ref CLEANUP(ref_done) = {0};
+    struct error ignored = ERROR_INIT;
+    bool parsed = ref_parse_repository(span_str(request->repository), &ref, &ignored);
+
+    return pulls_find(&endorser->pulls, parsed ? ref.name : request->repository, mono_ms());
+}
+
 void endorse(struct endorser *endorser, struct span target, struct buf *ret)
 {
     struct lookaside_request request CLEANUP(lookaside_request_done) = {0};
@@ -107,7 +119,7 @@ void endorse(struct endorser *endorser, struct span target, struct buf *ret)
         http_respond(ret, 400, err.text, span_str(""));
     else if (request.number > 1)
         http_respond(ret, 404, NULL, span_str(""));
-    else if (decide(endorser, &request, pulls_find(&endorser->pulls, request.repository, mono_ms()), &response))
+    else if (decide(endorser, &request, find_pull(endorser, &request), &response))
         answer_endorsement(endorser, &request, ret);
     else
         answer_refusal(&response, ret);
