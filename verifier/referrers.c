@@ -39,12 +39,29 @@ static bool looks_like_ours(const struct descriptor *item)
            span_eq_str(item->artifact_type, payload_artifact);
 }
 
-static void collect(struct referrers *referrers, const struct manifest *index, bool ours)
+/*
+ * cosign annotates the manifest with the predicate type: a hint that saves fetching an SBOM when only signatures are
+ * wanted, or the other way round. A lie hides a signature from us, which denies; it cannot make one.
+ */
+static bool worth_fetching(const struct verify_place *place, const struct node *annotations, enum claim_kind *ret_kind)
+{
+    struct span hint = annotation_get(annotations, "dev.sigstore.bundle.predicateType");
+    bool signature = hint.len == 0 ? place->signatures : span_eq_str(hint, statement_sign_v1);
+
+    *ret_kind = signature ? CLAIM_SIGNATURE : CLAIM_ATTESTATION;
+    return hint.len == 0 || (signature ? place->signatures : place->attestations);
+}
+
+/* Listings carry the manifests' annotations: what they say is of no use here takes no place of the limit. */
+static void collect(struct referrers *referrers, const struct verify_place *place, const struct manifest *index,
+                    bool ours)
 {
     for (size_t i = 0; i < index->count; i++) {
         const struct descriptor *item = &index->items[i];
+        enum claim_kind ignored;
 
-        if (looks_like_ours(item) != ours || !media_type_is_image(item->media_type) || known(referrers, item))
+        if (looks_like_ours(item) != ours || !worth_fetching(place, item->annotations, &ignored) ||
+            !media_type_is_image(item->media_type) || known(referrers, item))
             continue;
         if (referrers->count == LIMIT_REFERRERS) {
             referrers->more = true;
@@ -183,19 +200,6 @@ static bool read_fallback(struct discovery *discovery, const struct verify_place
     return true;
 }
 
-/*
- * cosign annotates the manifest with the predicate type: a hint that saves fetching an SBOM when only signatures are
- * wanted, or the other way round. A lie hides a signature from us, which denies; it cannot make one.
- */
-static bool worth_fetching(const struct verify_place *place, const struct manifest *manifest, enum claim_kind *ret_kind)
-{
-    struct span hint = annotation_get(manifest->annotations, "dev.sigstore.bundle.predicateType");
-    bool signature = hint.len == 0 ? place->signatures : span_eq_str(hint, statement_sign_v1);
-
-    *ret_kind = signature ? CLAIM_SIGNATURE : CLAIM_ATTESTATION;
-    return hint.len == 0 || (signature ? place->signatures : place->attestations);
-}
-
 static bool note_foreign(struct discovery *discovery, const struct verify_place *place, const char *name,
                          const struct manifest *manifest, struct error *err)
 {
@@ -220,7 +224,7 @@ static bool sort_referrer(struct discovery *discovery, const struct verify_place
     /* The layer's media type tells, as in cosign; exactly one layer (sigstore.md 2.5). */
     if (manifest->kind == MANIFEST_IMAGE && manifest->count == 1 &&
         span_starts(manifest->items[0].media_type, bundle_prefix)) {
-        if (!worth_fetching(place, manifest, &expected))
+        if (!worth_fetching(place, manifest->annotations, &expected))
             return true;
         return discover_candidate(discovery, place, CANDIDATE_BUNDLE, expected, name, 0, &manifest->items[0], err);
     }
@@ -280,9 +284,9 @@ bool referrers_walk(struct discovery *discovery, const struct verify_place *plac
         !read_fallback(discovery, place, &indexes, err))
         return false;
     for (size_t i = 0; i < indexes.count; i++)
-        collect(&referrers, indexes.items[i], true);
+        collect(&referrers, place, indexes.items[i], true);
     for (size_t i = 0; i < indexes.count; i++)
-        collect(&referrers, indexes.items[i], false);
+        collect(&referrers, place, indexes.items[i], false);
     if (referrers.more) {
         (void)error_set(&why, REASON_LIMIT, "more than %d referrers; the rest is not looked at", LIMIT_REFERRERS);
         if (!discover_note(discovery, place, digest, &why, err))

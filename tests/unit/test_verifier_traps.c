@@ -519,6 +519,41 @@ START_TEST(foreign_referrers_hide_nothing)
 }
 END_TEST
 
+/* A hundred attestations of our own kind, said so by the listing, take no place of the one signature behind them. */
+START_TEST(attestations_crowd_nothing_out)
+{
+    struct buf bundle, descriptors = BUF_INIT(1000000);
+    struct run run;
+    char digest[DIGEST_TEXT_BYTES];
+
+    run_start(&run);
+    for (int i = 0; i < 100; i++) {
+        char manifest[200];
+
+        (void)snprintf(manifest, sizeof(manifest),
+                       "{\"schemaVersion\":2," CONFIG ",\"layers\":[],\"annotations\":{\"n\":\"%d\"}}", i);
+        test_registry_put_digest(&run.registry, WANT_MANIFEST, REPO, NULL, span_str(manifest), digest);
+        buf_printf(
+            &descriptors,
+            "{\"mediaType\":\"application/"
+            "vnd.oci.image.manifest.v1+json\",\"size\":%zu,\"digest\":\"%s\",\"artifactType\":"
+            "\"application/vnd.dev.sigstore.bundle.v0.3+json\",\"annotations\":{\"dev.sigstore.bundle.predicateType\":"
+            "\"https://cosign.sigstore.dev/attestation/vuln/v1\"}}%s",
+            strlen(manifest), digest, i < 99 ? "," : "");
+    }
+    test_bundle(key, span_str(statements[0].statement), &bundle);
+    test_put_bundle(&run.registry, REPO, buf_as_span(&bundle), NULL, &descriptors);
+    test_put_index(&run.registry, WANT_MANIFEST, REPO, "sha256-" HEX, NULL, buf_cstr(&descriptors));
+    run_go(&run);
+    ck_assert_uint_eq(run.claims.count, 1);
+    ck_assert_uint_eq(run.claims.finding_count, 0);
+    ck_assert_uint_le(run.registry.requests, 3 + 2);
+    run_done(&run);
+    buf_free(&bundle);
+    buf_free(&descriptors);
+}
+END_TEST
+
 /* The annotation is cosign's hint: an SBOM is not even fetched where signatures are wanted. */
 START_TEST(hints_save_requests)
 {
@@ -709,6 +744,7 @@ int main(void)
     tcase_add_test(cases, a_listing_of_another_type_is_none);
     tcase_add_test(cases, the_image_is_not_its_own_referrer);
     tcase_add_test(cases, foreign_referrers_hide_nothing);
+    tcase_add_test(cases, attestations_crowd_nothing_out);
     tcase_add_test(cases, hints_save_requests);
     tcase_add_test(cases, referrers_are_held_to_their_digest);
     tcase_add_test(cases, a_listing_must_be_an_index);
