@@ -519,6 +519,26 @@ START_TEST(foreign_referrers_hide_nothing)
 }
 END_TEST
 
+/* Whoever asks for more than signatures puts it into the list first: it must still be there, and numbers stay distinct.
+ */
+START_TEST(wants_are_added_to)
+{
+    struct wants wants = {0};
+    struct error err = ERROR_INIT;
+    struct run run;
+
+    run_start(&run);
+    ck_assert(wants_add(&wants, WANT_MANIFEST, TEST_HOST, "other", "v1", 1024, &err));
+    ck_assert(verify_wants(&run.input, &run.set, &wants, &err));
+    ck_assert_uint_gt(wants.count, 1);
+    ck_assert_str_eq(wants.items[0].repository, "other");
+    for (size_t i = 1; i < wants.count; i++)
+        ck_assert_uint_ne(wants.items[i].id, wants.items[i - 1].id);
+    wants_done(&wants);
+    run_done(&run);
+}
+END_TEST
+
 /* A hundred attestations of our own kind, said so by the listing, take no place of the one signature behind them. */
 START_TEST(attestations_crowd_nothing_out)
 {
@@ -744,6 +764,7 @@ int main(void)
     tcase_add_test(cases, a_listing_of_another_type_is_none);
     tcase_add_test(cases, the_image_is_not_its_own_referrer);
     tcase_add_test(cases, foreign_referrers_hide_nothing);
+    tcase_add_test(cases, wants_are_added_to);
     tcase_add_test(cases, attestations_crowd_nothing_out);
     tcase_add_test(cases, hints_save_requests);
     tcase_add_test(cases, referrers_are_held_to_their_digest);
