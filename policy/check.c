@@ -108,6 +108,22 @@ static void wanted_keys(const struct decide *decide, const struct authority *aut
         (void)snprintf(dst, dst_size, "key %.12s... or one of %zu others", first, authority->member_count - 1);
 }
 
+size_t check_entry_count(const struct authority *authority)
+{
+    return authority->kind == AUTHORITY_KEY ? authority->member_count : authority->identity_count;
+}
+
+bool check_entry(const struct decide *decide, const struct authority *authority, size_t claim_index, size_t entry)
+{
+    const struct claim *claim = &decide->claims->items[claim_index];
+
+    if (authority->kind == AUTHORITY_KEY)
+        return claim->signer == SIGNER_KEY && authority->members[entry].key == decide->claim_keys[claim_index] &&
+               authority->members[entry].hash == claim->key_hash;
+    return claim->signer == SIGNER_CERTIFICATE && claim->certificate != NULL &&
+           identity_matches(&authority->identities[entry], claim);
+}
+
 static bool check_key(const struct decide *decide, const struct requirement *requirement, size_t claim_index,
                       struct outcome *ret)
 {
@@ -115,9 +131,8 @@ static bool check_key(const struct decide *decide, const struct requirement *req
     const struct claim *claim = &decide->claims->items[claim_index];
     char signer[240], wanted[80];
 
-    for (size_t i = 0; claim->signer == SIGNER_KEY && i < authority->member_count; i++) {
-        if (authority->members[i].key != decide->claim_keys[claim_index] ||
-            authority->members[i].hash != claim->key_hash)
+    for (size_t i = 0; i < authority->member_count; i++) {
+        if (!check_entry(decide, authority, claim_index, i))
             continue;
         ret->entry = i;
         return true;
@@ -216,7 +231,7 @@ void check_claim(const struct decide *decide, const struct requirement *requirem
     if (requirement->authority->kind == AUTHORITY_KEY)
         good = check_key(decide, requirement, claim_index, ret);
     else
-        good = check_certificate(decide, requirement, claim, ret);
+        good = check_certificate(decide, requirement, claim_index, ret);
     good = good && check_revoked(decide, claim, ret) && check_proofs(decide, requirement, claim, ret) &&
            check_reference(decide, requirement, claim, ret) && check_annotations(requirement, claim, ret) &&
            check_conditions(decide, requirement, claim, ret);

@@ -31,7 +31,7 @@ struct outcome {
     bool satisfied;
     enum reason reason;
     enum progress progress;
-    size_t entry;    /* satisfied: index of the member or identity */
+    size_t entry;    /* satisfied: index of the first member or identity that the signer is */
     char text[400];  /* not satisfied: wanted and found */
 };
 
@@ -58,12 +58,16 @@ struct requirement {
 bool check_applies(const struct decide *decide, const struct requirement *requirement, const struct claim *claim);
 bool check_place(const struct decide *decide, const struct authority *authority, const struct claim_place *place,
                  bool prefix_too);
+/* Is the claim's signer this member or identity of the authority? Others may fit as well. */
+bool check_entry(const struct decide *decide, const struct authority *authority, size_t claim_index, size_t entry);
+size_t check_entry_count(const struct authority *authority);
 /* The whole checklist for an applying claim. */
 void check_claim(const struct decide *decide, const struct requirement *requirement, size_t claim_index,
                  struct outcome *ret);
 /* Certificate part of it (check_keyless.c). */
-bool check_certificate(const struct decide *decide, const struct requirement *requirement, const struct claim *claim,
+bool check_certificate(const struct decide *decide, const struct requirement *requirement, size_t claim_index,
                        struct outcome *ret);
+bool identity_matches(const struct identity *identity, const struct claim *claim);
 /* The signed docker-reference (check_reference.c). */
 bool check_reference(const struct decide *decide, const struct requirement *requirement, const struct claim *claim,
                      struct outcome *ret);

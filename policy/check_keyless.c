@@ -115,10 +115,20 @@ static void wanted_identity(const struct authority *authority, char *dst, size_t
                    subject, first->issuer.regex ? " matching" : "", issuer, tail);
 }
 
-bool check_certificate(const struct decide *decide, const struct requirement *requirement, const struct claim *claim,
+/* Certificates of one's own authority name no issuer: an expression meets an empty text there, as in cosign. */
+bool identity_matches(const struct identity *identity, const struct claim *claim)
+{
+    const char *issuer = claim->certificate->issuer != NULL ? claim->certificate->issuer : "";
+
+    return matches(&identity->issuer, issuer) && subject_matches(&identity->subject, claim) &&
+           subject_matches(&identity->host, claim) && workflow_matches(identity, claim->certificate);
+}
+
+bool check_certificate(const struct decide *decide, const struct requirement *requirement, size_t claim_index,
                        struct outcome *ret)
 {
     const struct authority *authority = requirement->authority;
+    const struct claim *claim = &decide->claims->items[claim_index];
     char signer[240], wanted[400], issuer[120];
 
     if (claim->signer != SIGNER_CERTIFICATE || claim->certificate == NULL)
@@ -128,15 +138,10 @@ bool check_certificate(const struct decide *decide, const struct requirement *re
     if (!check_chain(decide, authority, claim, ret))
         return false;
     for (size_t i = 0; i < authority->identity_count; i++) {
-        const struct identity *identity = &authority->identities[i];
-
-        /* Certificates of one's own authority name no issuer: an expression meets an empty text there, as in cosign. */
-        if (matches(&identity->issuer, claim->certificate->issuer != NULL ? claim->certificate->issuer : "") &&
-            subject_matches(&identity->subject, claim) && subject_matches(&identity->host, claim) &&
-            workflow_matches(identity, claim->certificate)) {
-            ret->entry = i;
-            return true;
-        }
+        if (!check_entry(decide, authority, claim_index, i))
+            continue;
+        ret->entry = i;
+        return true;
     }
     wanted_identity(authority, wanted, sizeof(wanted));
     text_clean(span_str(claim->certificate->issuer), issuer, sizeof(issuer));

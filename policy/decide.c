@@ -103,6 +103,11 @@ static bool count_authorities(const struct decide *decide, const struct policy *
                            "not satisfied, and the policy requires it");
         return true;
     }
+    if (count == 0) {
+        (void)outcome_fail(&best->outcome, PROGRESS_THRESHOLD, REASON_THRESHOLD,
+                           "one signer cannot stand for two authorities that the policy requires");
+        return true;
+    }
     (void)outcome_fail(&best->outcome, PROGRESS_THRESHOLD, REASON_THRESHOLD,
                        "%zu of %zu wanted authorities are satisfied by distinct signers", count, policy->threshold);
     return true;
@@ -148,17 +153,13 @@ static bool decide_policy(const struct decide *decide, const struct policy *poli
     if (policy->all)
         return decide_all_of(decide, policy, best);
     for (size_t i = 0; i < policy->authority_count; i++) {
-        struct signers signers CLEANUP(signers_done) = {0};
         struct result result CLEANUP(result_done) = {0};
+        size_t before = passed.count;
 
-        if (!decide_authority(decide, &policy->authorities[i], &signers, i, &result))
+        if (!decide_authority(decide, &policy->authorities[i], &passed, i, &result))
             return false;
-        for (size_t j = 0; result.outcome.satisfied && j < signers.ids.capacity; j++) {
-            const char *id = signers.ids.slots[j].text;
-
-            if (id != NULL && !signers_add(&passed, i, id, decide->err))
-                return false;
-        }
+        if (!result.outcome.satisfied)
+            passed.count = before; /* its signers are nobody to the policy */
         if (better(&result, best)) {
             result_done(best);
             *best = result;

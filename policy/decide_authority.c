@@ -54,11 +54,6 @@ static void begin_best(const struct decide *decide, const struct requirement *re
                            text_clean(span_str(requirement->rule->predicate_type), type, sizeof(type)), where);
 }
 
-static size_t entry_count(const struct authority *authority)
-{
-    return authority->kind == AUTHORITY_KEY ? authority->member_count : authority->identity_count;
-}
-
 static const char *entry_name(const struct authority *authority, size_t entry)
 {
     return authority->kind == AUTHORITY_KEY ? authority->members[entry].name : authority->identities[entry].name;
@@ -72,7 +67,7 @@ static bool required_entries(const struct decide *decide, const struct authority
     if (entries == NULL)
         return error_oom(decide->err);
     for (size_t i = 0; i < authority->required_count; i++) {
-        for (size_t j = 0; j < entry_count(authority); j++) {
+        for (size_t j = 0; j < check_entry_count(authority); j++) {
             const char *name = entry_name(authority, j);
 
             if (name != NULL && strcmp(name, authority->required[i]) == 0)
@@ -103,13 +98,31 @@ static bool enough_signers(const struct decide *decide, const struct requirement
                                text_clean(span_str(authority->required[i]), clean, sizeof(clean)));
         return true;
     }
-    if (!signers_distinct(signers, entry_count(authority), required, authority->required_count, &count, decide->err))
+    if (!signers_distinct(signers, check_entry_count(authority), required, authority->required_count, &count,
+                          decide->err))
         return false;
     *ret_enough = count >= authority->threshold;
-    if (!*ret_enough && signers->count > 0)
+    if (count == 0 && authority->required_count > 0) /* each of them signed, but not each by a signer of its own */
+        (void)outcome_fail(best, PROGRESS_THRESHOLD, REASON_THRESHOLD,
+                           "%s, but one signer cannot stand for two who are required", what);
+    else if (!*ret_enough && signers->count > 0)
         (void)outcome_fail(best, PROGRESS_THRESHOLD, REASON_THRESHOLD, "%s by %zu of %zu distinct signers wanted", what,
                            count, authority->threshold);
     return true;
+}
+
+/* Notes a good claim's signer with every entry that it is, and with the authority as a whole. */
+static bool credit(const struct decide *decide, const struct authority *authority, size_t claim_index,
+                   const char *identity, struct signers *signers, struct signers *above, size_t above_entry)
+{
+    const struct claim *claim = &decide->claims->items[claim_index];
+    const char *key = claim->certificate != NULL ? claim->certificate->key_fingerprint : claim->key_fingerprint;
+
+    for (size_t i = 0; i < check_entry_count(authority); i++) {
+        if (check_entry(decide, authority, claim_index, i) && !signers_add(signers, i, key, identity, decide->err))
+            return false;
+    }
+    return signers_add(above, above_entry, key, identity, decide->err);
 }
 
 /* Walks every claim; notes all good signers; ret->satisfied says whether they are enough. */
@@ -132,9 +145,10 @@ static bool decide_requirement(const struct decide *decide, const struct require
             continue;
         }
         id = signer_id(&decide->claims->items[i]);
-        if (id == NULL || !signers_add(&signers, outcome.entry, id, decide->err) ||
-            !signers_add(above, above_entry, id, decide->err))
+        if (id == NULL)
             return error_oom(decide->err);
+        if (!credit(decide, requirement->authority, i, id, &signers, above, above_entry))
+            return false;
         if (ret->key_id == NULL)
             ret->key_id = TAKE_PTR(id);
     }

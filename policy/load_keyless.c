@@ -112,6 +112,21 @@ static bool load_identity_block(struct load *load, const struct path *up, const 
     return true;
 }
 
+/* `required` names entries, so a name is one identity's. */
+static bool check_name_free(struct load *load, const struct path *up, const struct node *block,
+                            const struct authority *authority)
+{
+    const struct identity *identity = &authority->identities[authority->identity_count - 1];
+    struct path path = {.up = up, .name = "pullguard"}, name = {.up = &path, .name = "name"};
+
+    for (const struct identity *other = authority->identities; identity->name != NULL && other < identity; other++) {
+        if (other->name != NULL && strcmp(other->name, identity->name) == 0)
+            return load_fail(load, &name, node_get(block, "name"), "the name \"%s\" is taken by another identity",
+                             identity->name);
+    }
+    return true;
+}
+
 static bool load_identity(struct load *load, const struct path *path, const struct node *node,
                           struct authority *authority)
 {
@@ -135,7 +150,8 @@ static bool load_identity(struct load *load, const struct path *path, const stru
     identity->at = (struct place){node->line, node->column};
     return load_matcher(load, path, node, "issuer", fields[ISSUER], fields[ISSUER_RE], &identity->issuer) &&
            load_matcher(load, path, node, "subject", fields[SUBJECT], fields[SUBJECT_RE], &identity->subject) &&
-           load_identity_block(load, path, fields[PULLGUARD], identity);
+           load_identity_block(load, path, fields[PULLGUARD], identity) &&
+           check_name_free(load, path, fields[PULLGUARD], authority);
 }
 
 bool load_keyless(struct load *load, const struct path *up, const struct node *node, struct authority *authority)

@@ -5,17 +5,42 @@
 
 #include "base/mem.h"
 
-bool signers_add(struct signers *signers, size_t entry, const char *id, struct error *err)
+/* The number of a text; a new one is at first a signer of its own. */
+static bool number_of(struct signers *signers, const char *text, size_t *ret, struct error *err)
 {
-    size_t signer = table_find(&signers->ids, span_str(id));
+    size_t number = table_find(&signers->ids, span_str(text));
 
+    if (number == SIZE_MAX) {
+        number = signers->ids.count;
+        if (!mem_grow(&signers->same, &signers->same_capacity, number, sizeof(*signers->same), SIZE_MAX / 256) ||
+            !table_add(&signers->ids, span_str(text), number))
+            return error_oom(err);
+        signers->same[number] = number;
+    }
+    *ret = number;
+    return true;
+}
+
+/* The number that stands for all of one signer's. */
+static size_t signer_of(const struct signers *signers, size_t number)
+{
+    while (signers->same[number] != number) {
+        signers->same[number] = signers->same[signers->same[number]];
+        number = signers->same[number];
+    }
+    return number;
+}
+
+bool signers_add(struct signers *signers, size_t entry, const char *key, const char *identity, struct error *err)
+{
+    size_t holder, signer;
+
+    if (!number_of(signers, key, &holder, err) ||
+        !number_of(signers, identity != NULL ? identity : key, &signer, err))
+        return false;
+    signers->same[signer_of(signers, holder)] = signer_of(signers, signer);
     if (signers->count >= SIGNER_PAIRS_MAX)
         return true;
-    if (signer == SIZE_MAX) {
-        signer = signers->ids.count;
-        if (!table_add(&signers->ids, span_str(id), signer))
-            return error_oom(err);
-    }
     for (size_t i = 0; i < signers->count; i++) {
         if (signers->pairs[i].entry == entry && signers->pairs[i].signer == signer)
             return true;
@@ -46,12 +71,13 @@ static bool matching_augment(struct matching *matching, size_t entry)
 {
     for (size_t i = 0; i < matching->signers->count; i++) {
         const struct signer_pair *pair = &matching->signers->pairs[i];
+        size_t signer = signer_of(matching->signers, pair->signer);
 
-        if (pair->entry != entry || matching->visited[pair->signer])
+        if (pair->entry != entry || matching->visited[signer])
             continue;
-        matching->visited[pair->signer] = true;
-        if (matching->holder[pair->signer] == SIZE_MAX || matching_augment(matching, matching->holder[pair->signer])) {
-            matching->holder[pair->signer] = entry;
+        matching->visited[signer] = true;
+        if (matching->holder[signer] == SIZE_MAX || matching_augment(matching, matching->holder[signer])) {
+            matching->holder[signer] = entry;
             return true;
         }
     }
@@ -98,6 +124,7 @@ bool signers_distinct(const struct signers *signers, size_t entry_count, const s
 void signers_done(struct signers *signers)
 {
     mem_free(signers->pairs);
+    mem_free(signers->same);
     table_done(&signers->ids);
     *signers = (struct signers){0};
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Counting distinct signers. A pair (entry, signer) says that the signer satisfied an entry: a key or identity of an
- * authority, or an authority of a policy. Each entry counts once and each signer counts once, so the count is that of a
- * largest matching: one key under two names, two signatures by one key, or one identity that fits two entries are one
- * (policy.md trap 10).
+ * authority, or an authority of a policy; a signer stands with every entry that it satisfied. Each entry counts once
+ * and each signer counts once, so the count is that of a largest matching: one key under two names, two signatures by
+ * one key, or one identity that fits two entries are one (policy.md trap 10).
+ *
+ * Who is one signer: whoever holds one key, and whoever has one identity. A certificate's signature is known by both,
+ * so a key that signs by itself, in certificates, or under two identities is one; the relation is transitive.
  */
 #ifndef PG_POLICY_THRESHOLD_H
 #define PG_POLICY_THRESHOLD_H
@@ -20,17 +23,20 @@ enum { SIGNER_PAIRS_MAX = 4096 };
 
 struct signer_pair {
     size_t entry;
-    size_t signer; /* number of the signer's id, by first appearance */
+    size_t signer; /* number of the identity, without one of the key */
 };
 
 struct signers {
-    struct signer_pair *pairs;
+    struct signer_pair *pairs; /* lowering count takes the last ones back */
     size_t count, capacity;
-    struct table ids; /* id -> number */
+    struct table ids;          /* fingerprint or identity -> number, by first appearance */
+    size_t *same;              /* per number: another of the same signer, its own at the end of such a chain */
+    size_t same_capacity;
 };
 
-/* Notes that the signer with this id satisfied the entry. */
-bool signers_add(struct signers *signers, size_t entry, const char *id, struct error *err) MUST_CHECK;
+/* Notes that who holds this key, and has this identity (NULL = none), satisfied the entry. */
+bool signers_add(struct signers *signers, size_t entry, const char *key, const char *identity,
+                 struct error *err) MUST_CHECK;
 bool signers_has_entry(const struct signers *signers, size_t entry);
 /*
  * The size of a largest matching of entries (below entry_count) with signers. mandatory: entries that must be in it;
