@@ -3,24 +3,10 @@
 # Pulls through a real containerd 2.x from a real registry, of images that a real cosign 3 signed: which go through, which are
 # stopped, what containerd says, what the journal says, and that a stopped image is not in the store.
 # shellcheck disable=SC1091
-. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
-. "$PG_SOURCE/tests/lib/suite.sh"
-. "$PG_SOURCE/tests/lib/peers.sh"
-. "$PG_SOURCE/tests/lib/node.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
 
-need_root
-[ -n "${PG_OFFLINE:-}" ] || peers_root
-go_offline "$@"
-peers_root
-make_work_dir
-
-pg_build "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_install "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_present || { results; exit; }
-pg_node "$PG_WORK/node"
-registry_start registry
-R=$REGISTRY_ADDR
-cosign_init
+begin_node pullguard-containerd "$@"
+begin_registry
 containerd_start containerd
 say "registry $R, containerd $("$CONTAINERD" --version | awk '{ print $3 }')"
 

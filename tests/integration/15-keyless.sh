@@ -3,28 +3,18 @@
 # Keyless signatures, transparency logs, timestamps and attestations: made here by real cosign against stand-ins for Fulcio,
 # Rekor v1, Rekor v2 and a timestamp authority, pulled through a real containerd under policies that ask for them.
 # shellcheck disable=SC1091
-. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
-. "$PG_SOURCE/tests/lib/suite.sh"
-. "$PG_SOURCE/tests/lib/peers.sh"
-. "$PG_SOURCE/tests/lib/node.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
 
-need_root
-[ -n "${PG_OFFLINE:-}" ] || { install_packages python3-cryptography openssl curl; peers_root; }
-go_offline "$@"
-peers_root
-make_work_dir
-
-pg_build "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_install "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_present || { results; exit; }
-pg_node "$PG_WORK/node"
-registry_start registry
-R=$REGISTRY_ADDR
-cosign_init
+peers()
+{
+    [ -n "${PG_OFFLINE:-}" ] || install_packages python3-cryptography openssl curl
+    peers_root
+}
+begin_node pullguard-containerd "$@"
+begin_registry
 containerd_start containerd
 pg_verifier
 sigstore_start sigstore
-ETC=$PG_NODE/etc/pullguard
 OTHER=$(sigstore_token mallory@example.com "$KEYLESS_ISSUER")
 install -m 0644 "$PG_SIGSTORE/trusted_root.json" "$ETC/trust/test.json"
 

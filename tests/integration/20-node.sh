@@ -4,27 +4,12 @@
 # and everything that can be wrong with the node itself. Whatever it is, the pull is stopped with our words, in time, and
 # nothing stays behind.
 # shellcheck disable=SC1091
-. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
-. "$PG_SOURCE/tests/lib/suite.sh"
-. "$PG_SOURCE/tests/lib/peers.sh"
-. "$PG_SOURCE/tests/lib/node.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
 
-need_root
-[ -n "${PG_OFFLINE:-}" ] || peers_root
-go_offline "$@"
-peers_root
-make_work_dir
-
-pg_build "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_install "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_present || { results; exit; }
-pg_node "$PG_WORK/node"
-registry_start registry
-R=$REGISTRY_ADDR
-cosign_init
+begin_node pullguard-containerd "$@"
+begin_registry
 containerd_start containerd
 pg_verifier
-ETC=$PG_NODE/etc/pullguard
 
 make_key good
 make_key other

@@ -3,34 +3,16 @@
 # The engine and its children are killed at random moments of a thousand decisions: no unsigned image is ever let through, every
 # hook answers in time and with one line, the cache is never torn, and the next decision is right. PG_SEED varies the moments.
 # shellcheck disable=SC1091
-. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
-. "$PG_SOURCE/tests/lib/suite.sh"
-. "$PG_SOURCE/tests/lib/peers.sh"
-. "$PG_SOURCE/tests/lib/node.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
 
-need_root
-[ -n "${PG_OFFLINE:-}" ] || peers_root
-go_offline "$@"
-peers_root
-make_work_dir
-pg_build "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_install "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_present || { results; exit; }
-pg_node "$PG_WORK/node"
-registry_start registry
-R=$REGISTRY_ADDR
-cosign_init
+begin_node pullguard-containerd "$@"
+begin_registry
 make_key good
 write_policy node "$R/**" good
 good=$(push_image "$R/good:v1")
 sign bundle good "$R/good@$good"
 bad=$(push_image "$R/bad:v1")
 PULLS=${PG_KILL_PULLS:-1000}
-
-decide()
-{
-    "$PG_LIBEXEC/pullguard-containerd" --root "$PG_NODE" -name "$R/$1:v1" -digest "$2" -stdin-media-type application/vnd.oci.descriptor.v1+json </dev/null
-}
 
 thousand()
 {

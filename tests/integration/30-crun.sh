@@ -4,16 +4,14 @@
 # around a handler that is known is tried; commands on running containers work whatever is broken. The engine is a stand-in
 # that allows ids with "good" in them: what the engine decides is tested elsewhere.
 # shellcheck disable=SC1091
-. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
-. "$PG_SOURCE/tests/lib/suite.sh"
-. "$PG_SOURCE/tests/lib/node.sh"
-need_root
-for suite in bookworm trixie forky; do suite_root "$suite" crun crun libyajl2; done
-go_offline "$@"
-make_work_dir
-BUILD=${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}
-[ -n "${PG_INSTALL_FROM:-}" ] || pg_build "$BUILD"
-pg_install "$BUILD"
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
+
+peers()
+{
+    local suite
+    for suite in bookworm trixie forky; do suite_root "$suite" crun crun libyajl2; done
+}
+begin "$@"
 
 # The program inside the containers: static, so that a root file system is one file.
 printf '#include <unistd.h>\n#include <stdio.h>\nint main(int c, char **v) { (void)v; puts("ran"); if (c > 1) return 0; return pause(); }\n' >"$PG_WORK/app.c"

@@ -4,26 +4,17 @@
 # the newer suite pull images signed by real cosign in layouts that the library itself cannot read, and are refused the rest,
 # in words that the user sees.
 # shellcheck disable=SC1091
-. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
-. "$PG_SOURCE/tests/lib/suite.sh"
-. "$PG_SOURCE/tests/lib/peers.sh"
-. "$PG_SOURCE/tests/lib/node.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
 
-need_root
-peers_root
-suite_root "$PG_SUITE" podman podman skopeo netavark passt
-PODMAN_ROOT=$PG_ROOT
-go_offline "$@"
-make_work_dir
-pg_build "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_install "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-[ -x "$PG_LIBEXEC/pullguard-endorser" ] || { say "this tree builds no endorser"; results; exit; }
-pg_node "$PG_WORK/node"
-registry_start registry
-R=$REGISTRY_ADDR
+peers()
+{
+    peers_root
+    podman_root
+}
+begin_node pullguard-endorser "$@"
+begin_registry
 registry_start private "user=alice:secret"
 P=$REGISTRY_ADDR
-cosign_init
 make_key good
 make_key other
 write_policy vendor "$R/**" good team=infra

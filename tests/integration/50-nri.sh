@@ -3,22 +3,17 @@
 # The NRI plugin in a real containerd with real containers: what its engine allows starts, what it refuses does not, by the
 # CRI as the kubelet speaks it. What happens when the plugin dies is what README says.
 # shellcheck disable=SC1091
-. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
-. "$PG_SOURCE/tests/lib/suite.sh"
-. "$PG_SOURCE/tests/lib/peers.sh"
-. "$PG_SOURCE/tests/lib/node.sh"
-need_root
-if [ -z "${PG_OFFLINE:-}" ]; then
-    peers_root
-    suite_root "$(own_suite)" crun crun libyajl2
-fi
-go_offline "$@"
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
+
 # crun of the machine's own suite: the newer one needs a newer libc than Debian 12's. Without cgroups: a test's has no
 # controllers to give.
-suite_root "$(own_suite)" crun crun libyajl2
-CRUN_ROOT=$PG_ROOT
-peers_root
-make_work_dir
+peers()
+{
+    suite_root "$(own_suite)" crun crun libyajl2
+    CRUN_ROOT=$PG_ROOT
+    peers_root
+}
+begin_node pullguard-nri "$@"
 # crun 1.8 knows OCI 1.0 only; what containerd writes fits it but for the number.
 RUNTIME=$PG_WORK/runtime
 cat >"$RUNTIME" <<EOF
@@ -31,10 +26,6 @@ done
 LD_LIBRARY_PATH=$CRUN_ROOT/usr/lib/$(uname -m)-linux-gnu exec $CRUN_ROOT/usr/bin/crun --cgroup-manager=disabled "\$@"
 EOF
 chmod 0755 "$RUNTIME"
-pg_build "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_install "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-[ -x "$PG_LIBEXEC/pullguard-nri" ] || { say "this tree builds no NRI plugin"; results; exit; }
-pg_node "$PG_WORK/node"
 
 printf '#include <unistd.h>\nint main(void) { return pause(); }\n' >"$PG_WORK/app.c"
 cc -static -O -o "$PG_WORK/app" "$PG_WORK/app.c"
@@ -146,9 +137,7 @@ fi
 # ---- the real engine: what the pull gate verified starts, what came by import does not -----------------------------------------
 stop "$ENGINE"
 rm -f "$PG_NODE/run/pullguard/engine.sock"
-registry_start registry
-R=$REGISTRY_ADDR
-cosign_init
+begin_registry
 make_key good
 write_policy node "$R/**" good
 cat >"$PG_NODE/etc/pullguard/policy.d/pause.yaml" <<EOF

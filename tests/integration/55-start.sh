@@ -4,22 +4,15 @@
 # pull, by `podman load` and by `podman build`; the OCI hook and the crun handler find out which image it is from podman's own
 # storage, and let start what the policy allows.
 # shellcheck disable=SC1091
-. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
-. "$PG_SOURCE/tests/lib/suite.sh"
-. "$PG_SOURCE/tests/lib/peers.sh"
-. "$PG_SOURCE/tests/lib/node.sh"
-need_root
-if [ -z "${PG_OFFLINE:-}" ]; then
-    peers_root
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
+
+peers()
+{
     suite_root "$(own_suite)" podman podman crun libyajl2
-fi
-go_offline "$@"
-suite_root "$(own_suite)" podman podman crun libyajl2
-PODMAN_ROOT=$PG_ROOT
-peers_root
-make_work_dir
-pg_build "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_install "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
+    PODMAN_ROOT=$PG_ROOT
+    peers_root
+}
+begin "$@"
 LIBDIR=usr/lib/$(uname -m)-linux-gnu
 
 # ---- a root that is the node: podman's programs, pullguard as installed, the libraries it was built with --------------------
@@ -41,11 +34,7 @@ printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:
 printf 'root:x:0:\nnogroup:x:65534:\n' >"$NODE/etc/group"
 printf '127.0.0.1 localhost\n' >"$NODE/etc/hosts"
 printf '{"default":[{"type":"insecureAcceptAnything"}]}\n' >"$NODE/etc/containers/policy.json"
-mkdir -p "$NODE/run/systemd/journal"
-PG_NODE=$NODE
-PG_JOURNAL=$PG_WORK/journal
-start journal python3 "$PG_LIB/journal.py" listen "$NODE/run/systemd/journal/socket" "$PG_JOURNAL"
-wait_for 10 test -S "$NODE/run/systemd/journal/socket" || die "the journal's stand-in does not start"
+pg_node "$NODE"
 
 inside()
 {
@@ -83,9 +72,7 @@ refused()
 # ---- images -----------------------------------------------------------------------------------------------------------------
 printf '#include <stdio.h>\nint main(void) { return puts("ran") < 0; }\n' >"$PG_WORK/app.c"
 cc -static -O -o "$PG_WORK/app" "$PG_WORK/app.c"
-registry_start registry
-R=$REGISTRY_ADDR
-cosign_init
+begin_registry
 make_key good
 write_policy start "$R/**" good
 for name in signed unsigned; do

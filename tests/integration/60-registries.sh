@@ -3,21 +3,9 @@
 # Registries as nodes really have them: a login, a mirror with its own certificate authority, containerd's hosts.toml. pullguard
 # reads what the node already has; nothing is set up twice. And a node without any registry: an OCI layout on its disk.
 # shellcheck disable=SC1091
-. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
-. "$PG_SOURCE/tests/lib/suite.sh"
-. "$PG_SOURCE/tests/lib/peers.sh"
-. "$PG_SOURCE/tests/lib/node.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
 
-need_root
-[ -n "${PG_OFFLINE:-}" ] || peers_root
-go_offline "$@"
-peers_root
-make_work_dir
-pg_build "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_install "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_present || { results; exit; }
-pg_node "$PG_WORK/node"
-ETC=$PG_NODE/etc/pullguard
+begin_node pullguard-containerd "$@"
 CERTS=$PG_NODE/etc/containerd/certs.d
 HOST=registry.example.test # does not resolve: whatever is found, is found through hosts.toml
 mkdir -p "$CERTS/$HOST"

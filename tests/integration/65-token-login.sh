@@ -3,21 +3,9 @@
 # Debian's docker-registry behind a token service: passwords and identity tokens from docker's config.json, a credential
 # helper, and the kubelet's image credential provider; each right and wrong.
 # shellcheck disable=SC1091
-. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
-. "$PG_SOURCE/tests/lib/suite.sh"
-. "$PG_SOURCE/tests/lib/peers.sh"
-. "$PG_SOURCE/tests/lib/node.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
 
-need_root
-[ -n "${PG_OFFLINE:-}" ] || peers_root
-go_offline "$@"
-peers_root
-make_work_dir
-pg_build "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_install "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_present || { results; exit; }
-pg_node "$PG_WORK/node"
-ETC=$PG_NODE/etc/pullguard
+begin_node pullguard-containerd "$@"
 VECTORS=$PG_SOURCE/tests/vectors/cosign-3.1.1
 
 # The same store twice: open for putting the vectors in, and behind the token service.

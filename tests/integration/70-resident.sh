@@ -3,48 +3,29 @@
 # The resident engine over time: sixty-four clients at once, silent clients, policies that change under it, a policy that breaks,
 # and its death. PG_SOAK_SECONDS makes the soak longer than its twenty seconds.
 # shellcheck disable=SC1091
-. "$(dirname "${BASH_SOURCE[0]}")/../lib/common.sh"
-. "$PG_SOURCE/tests/lib/suite.sh"
-. "$PG_SOURCE/tests/lib/peers.sh"
-. "$PG_SOURCE/tests/lib/node.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
 
-need_root
-[ -n "${PG_OFFLINE:-}" ] || peers_root
-go_offline "$@"
-peers_root
-make_work_dir
-pg_build "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_install "${PG_INSTALL_FROM:-$PG_SOURCE/build-tests/gcc}"
-pg_present || { results; exit; }
-pg_node "$PG_WORK/node"
-registry_start registry
-R=$REGISTRY_ADDR
-cosign_init
+begin_node pullguard-containerd "$@"
+begin_registry
 make_key good
 make_key other
-ETC=$PG_NODE/etc/pullguard
 write_policy node "$R/**" good
 good=$(push_image "$R/good:v1")
 sign bundle good "$R/good@$good"
 bad=$(push_image "$R/bad:v1")
 pg_resident
 
-decide()
-{
-    "$PG_LIBEXEC/pullguard-containerd" --root "$PG_NODE" -name "$R/$1:v1" -digest "$2" -stdin-media-type application/vnd.oci.descriptor.v1+json \
-        </dev/null >"$PG_WORK/decide.out"
-}
-allows() { decide good "$good"; }
+allows() { decide good "$good" >"$PG_WORK/decide.out"; }
 # refuses REASON: the signed image is refused for that reason.
 refuses()
 {
-    if decide good "$good"; then return 1; fi
+    if decide good "$good" >"$PG_WORK/decide.out"; then return 1; fi
     cat "$PG_WORK/decide.out"
     grep -qE "^($1):" "$PG_WORK/decide.out"
 }
 bad_refused()
 {
-    if decide bad "$bad"; then return 1; fi
+    if decide bad "$bad" >"$PG_WORK/decide.out"; then return 1; fi
     grep -q '^no_signature:' "$PG_WORK/decide.out"
 }
 expect "signed image" allows

@@ -32,9 +32,11 @@ pg_install()
     export PG_PREFIX PG_LIBEXEC
 }
 
+# pg_present [PROGRAM]: this tree built it (by default the containerd verifier, for which a test may put another in place).
 pg_present()
 {
-    [ -n "${PG_TEST_VERIFIER:-}" ] || [ -x "$PG_LIBEXEC/pullguard-containerd" ] || { say "this tree builds no containerd verifier"; return 1; }
+    local program=${1:-pullguard-containerd}
+    [ -n "${PG_TEST_VERIFIER:-}" ] || [ -x "$PG_LIBEXEC/$program" ] || { say "this tree builds no $program"; return 1; }
 }
 
 # pg_node DIR: a node's root with nothing but empty folders and a listening journal. Sets PG_NODE and PG_JOURNAL.
