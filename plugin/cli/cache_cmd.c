@@ -52,10 +52,8 @@ static int list_run(const struct cli *cli, const void *values UNUSED, const stru
     struct error err = ERROR_INIT;
 
     json_open_list(&out, NULL);
-    if (!cache_list(cli->root, print_entry, &listing, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!cache_list(cli->root, print_entry, &listing, &err))
+        return say_failed(cli, &err);
     json_close_list(&out);
     if (cli->json)
         return say_json(cli, &json) ? EXIT_YES : EXIT_UNDECIDED;
@@ -69,10 +67,8 @@ static int clear_run(const struct cli *cli, const void *values UNUSED, const str
     struct error err = ERROR_INIT;
     uint64_t removed = 0;
 
-    if (!cache_clear(cli->root, &removed, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!cache_clear(cli->root, &removed, &err))
+        return say_failed(cli, &err);
     if (cli->json)
         printf("{\"removed\":%llu}\n", (unsigned long long)removed);
     else

@@ -112,15 +112,11 @@ static int check_run(const struct cli *cli, const void *values_, const struct te
         ask.flags |= REQUEST_NO_CACHE;
     if (values->save_evidence != NULL)
         ask.flags |= REQUEST_EVIDENCE | REQUEST_NO_CACHE;
-    if (values->timeout != NULL && !ask_timeout(values->timeout, &ask.deadline_ms, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (values->timeout != NULL && !ask_timeout(values->timeout, &ask.deadline_ms, &err))
+        return say_failed(cli, &err);
     ask_engine(cli, &ask, &response);
-    if (values->save_evidence != NULL && !evidence_save(values->save_evidence, response.evidence, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (values->save_evidence != NULL && !evidence_save(values->save_evidence, response.evidence, &err))
+        return say_failed(cli, &err);
     if (cli->json)
         return print_json(cli, ask.reference, &response);
     return print_human(cli, ask.reference, &response);
@@ -150,8 +146,7 @@ const struct command command_check = {
         "sandbox. Shows every policy, authority and signature that was considered and why each did or did not do.\n"
         "Nothing is pulled, and nothing is written to journal, audit or cache.\n\n"
         "Exit status: 0 allow, 1 deny, 2 could not decide (a pull would be denied).",
-    OPTIONS(options),
-    .values_size = sizeof(struct check_values),
+    OPTIONS(options, struct check_values),
     .min_args = 1,
     .max_args = 1,
     .run = check_run,

@@ -85,7 +85,7 @@ void help_program(FILE *out);
 void help_command(FILE *out, const struct command *command);
 bool help_group(FILE *out, const char *group); /* "policy": lists its sub-commands; false when there are none */
 
-/* What is common to the tables: commands count their options with this. */
-#define OPTIONS(table) .options = (table), .option_count = ARRAY_LEN(table)
+/* A command's options and the struct that they fill: one cannot be given without the other. */
+#define OPTIONS(table, values) .options = (table), .option_count = ARRAY_LEN(table), .values_size = sizeof(values)
 
 #endif

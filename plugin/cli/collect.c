@@ -252,10 +252,8 @@ static int collect_run(const struct cli *cli, const void *values_, const struct 
         say_error(cli, "--to DIR is missing: the directory to fill");
         return EXIT_UNDECIDED;
     }
-    if (!make_layout(values->to, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!make_layout(values->to, &err))
+        return say_failed(cli, &err);
     json_open_list(&out, NULL);
     for (size_t i = 0; i < args->count; i++) {
         CLEANUP(response_done) struct response response = {0};
@@ -292,8 +290,7 @@ const struct command command_collect = {
         "stays. A policy names it with source: [{directory: DIR}], and a node then verifies without any network.\n"
         "Nothing is verified here.\n\n"
         "Exit status: 0 all collected, 2 not all.",
-    OPTIONS(options),
-    .values_size = sizeof(struct collect_values),
+    OPTIONS(options, struct collect_values),
     .min_args = 1,
     .max_args = ARGS_ANY,
     .run = collect_run,

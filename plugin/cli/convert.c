@@ -34,10 +34,8 @@ static int convert_run(const struct cli *cli, const void *values_, const struct 
     if (set == NULL)
         error_oom(&err);
     if (set == NULL || !policies_places_init(&places, cli->root, values->keys, values->trust, &err) ||
-        !policies_find(cli->root, args, &files, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+        !policies_find(cli->root, args, &files, &err))
+        return say_failed(cli, &err);
     source = policies_source(&places);
     if (!load_all(&files, &source, set, &err) || !policy_convert(set, &text, &err)) {
         say_error(cli, "%s", err.text);
@@ -70,8 +68,7 @@ const struct command command_policy_convert = {
         "to\n"
         "standard output. What does not mean the same in the other form is refused, with its place and the reason.\n\n"
         "Exit status: 0 converted, 1 does not map, 2 the input does not load.",
-    OPTIONS(options),
-    .values_size = sizeof(struct convert_values),
+    OPTIONS(options, struct convert_values),
     .min_args = 0,
     .max_args = ARGS_ANY,
     .run = convert_run,

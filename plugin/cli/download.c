@@ -60,10 +60,8 @@ static int stored_run(const struct cli *cli, const struct download_values *value
         return EXIT_UNDECIDED;
     }
     question.file = response.evidence;
-    if (!judge_sandbox_run(cli, stored_work, &question, OUTPUT_MAX_BYTES, WORK_TIMEOUT_MS, &text, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!judge_sandbox_run(cli, stored_work, &question, OUTPUT_MAX_BYTES, WORK_TIMEOUT_MS, &text, &err))
+        return say_failed(cli, &err);
     if (output == STORED_TREE) {
         fputs("Supply chain security related artifacts for an image: ", stdout);
         say_clean(stdout, span_str(reference), LIMIT_REFERENCE_BYTES);
@@ -108,8 +106,8 @@ static const struct option_spec attestation_options[] = {
 #define UNVERIFIED "Nothing is verified.\n\nExit status: 0 found, 1 nothing found, 2 could not look."
 #define COMMAND(symbol, title, line, text, table, function) \
     const struct command symbol = { \
-        .name = title, .usage = "[options] REF", .summary = line, .details = text UNVERIFIED, OPTIONS(table), \
-        .values_size = sizeof(struct download_values), .min_args = 1, .max_args = 1, .run = function, \
+        .name = title, .usage = "[options] REF", .summary = line, .details = text UNVERIFIED, \
+        OPTIONS(table, struct download_values), .min_args = 1, .max_args = 1, .run = function, \
     }
 
 COMMAND(command_tree, "tree", "show what lies beside an image: signatures, attestations, bundles",

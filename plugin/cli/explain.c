@@ -119,10 +119,8 @@ static int print_human(const struct cli *cli, const struct ref *ref, const struc
     const struct node *list;
     bool any = false;
 
-    if (!json_parse(buf_as_span(json), "explanation", TREE_NO_PLACES, &tree, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!json_parse(buf_as_span(json), "explanation", TREE_NO_PLACES, &tree, &err))
+        return say_failed(cli, &err);
     printf("%s is %s%s%s\n", ref->written, ref->name, ref->tag != NULL ? ":" : "", ref->tag != NULL ? ref->tag : "");
     list = tree_root(tree);
     for (const struct node *policy = node_is(list, NODE_LIST) ? list->child : NULL; policy != NULL;
@@ -187,8 +185,7 @@ const struct command command_policy_explain = {
         "name:tag, name@digest, name:tag@digest and name. No network: without --digest only the names that need no\n"
         "digest are tried.\n\n"
         "Exit status: 0 some policy applies, 1 none, 2 the policies or the reference are not valid.",
-    OPTIONS(options),
-    .values_size = sizeof(struct explain_values),
+    OPTIONS(options, struct explain_values),
     .min_args = 1,
     .max_args = 1,
     .run = explain_run,

@@ -134,10 +134,8 @@ static int finish(const struct cli *cli, const struct privkey *key, const char *
     CLEANUP(mem_freep) char *public_path = NULL;
     struct error err = ERROR_INIT;
 
-    if (!write_pair(key, prefix, &private_path, &public_path, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!write_pair(key, prefix, &private_path, &public_path, &err))
+        return say_failed(cli, &err);
     fprintf(stderr, "Private key written to %s\nPublic key written to %s\n", private_path, public_path);
     return EXIT_YES;
 }
@@ -148,10 +146,8 @@ static int generate_run(const struct cli *cli, const void *values_, const struct
     CLEANUP(privkey_freep) struct privkey *key = NULL;
     struct error err = ERROR_INIT;
 
-    if (!privkey_generate(&key, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!privkey_generate(&key, &err))
+        return say_failed(cli, &err);
     return finish(cli, key, values->prefix != NULL ? values->prefix : "cosign");
 }
 
@@ -165,10 +161,8 @@ static int import_run(const struct cli *cli, const void *values_, const struct t
     if (values->key == NULL)
         error_set(&err, REASON_BAD_REQUEST, "--key FILE is wanted: a private key in PEM");
     if (values->key == NULL || !file_read(values->key, LIMIT_KEY_FILE_BYTES, FILE_ANY, &pem, &err) ||
-        !privkey_parse_pem(buf_as_span(&pem), &key, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+        !privkey_parse_pem(buf_as_span(&pem), &key, &err))
+        return say_failed(cli, &err);
     return finish(cli, key, values->prefix != NULL ? values->prefix : "import-cosign");
 }
 
@@ -195,20 +189,16 @@ static int public_run(const struct cli *cli, const void *values_, const struct t
 
     if (values->key == NULL)
         error_set(&err, REASON_BAD_REQUEST, "--key FILE is wanted: a private key of cosign, or in PEM");
-    if (values->key == NULL || !read_private(values->key, &key, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (values->key == NULL || !read_private(values->key, &key, &err))
+        return say_failed(cli, &err);
     pubkey_write_pem(privkey_public(key), &pem);
     if (!buf_ok(&pem)) {
         say_error(cli, "out of memory");
         return EXIT_UNDECIDED;
     }
     if (values->output != NULL) {
-        if (!write_new(values->output, &pem, 0644, &err)) {
-            say_error(cli, "%s", err.text);
-            return EXIT_UNDECIDED;
-        }
+        if (!write_new(values->output, &pem, 0644, &err))
+            return say_failed(cli, &err);
         return EXIT_YES;
     }
     fwrite(pem.ptr, 1, pem.len, stdout);
@@ -240,8 +230,7 @@ const struct command command_generate_key_pair = {
     .summary = "make a key pair that cosign signs with",
     .details = "Makes an ECDSA P-256 key pair: the private half encrypted in cosign's form, the public half in "
                "PEM." PASSWORD_TEXT,
-    OPTIONS(generate_options),
-    .values_size = sizeof(struct key_values),
+    OPTIONS(generate_options, struct key_values),
     .max_args = 0,
     .run = generate_run,
 };
@@ -252,8 +241,7 @@ const struct command command_import_key_pair = {
     .summary = "turn a private key in PEM into a key pair of cosign",
     .details =
         "Writes an existing private key in cosign's encrypted form, and its public half beside it." PASSWORD_TEXT,
-    OPTIONS(import_options),
-    .values_size = sizeof(struct key_values),
+    OPTIONS(import_options, struct key_values),
     .max_args = 0,
     .run = import_run,
 };
@@ -263,8 +251,7 @@ const struct command command_public_key = {
     .usage = "--key FILE [--outfile FILE]",
     .summary = "print the public half of a private key",
     .details = "Prints the public half of a private key, for --key and for policies." PASSWORD_TEXT,
-    OPTIONS(public_options),
-    .values_size = sizeof(struct key_values),
+    OPTIONS(public_options, struct key_values),
     .max_args = 0,
     .run = public_run,
 };

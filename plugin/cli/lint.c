@@ -131,10 +131,8 @@ static int lint_run(const struct cli *cli, const void *values_, const struct tex
         return EXIT_UNDECIDED;
     }
     if (!policies_places_init(&places, cli->root, values->keys, values->trust, &err) ||
-        !policies_find(cli->root, args, &files, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+        !policies_find(cli->root, args, &files, &err))
+        return say_failed(cli, &err);
     if (files.count == 0) {
         say_error(cli, "no *.yaml, *.yml or *.json file there: such a node refuses every image, or lets every image "
                        "through, as no-match in pullguard.yaml says");
@@ -165,8 +163,7 @@ const struct command command_policy_lint = {
         "of the field, and warns about documents that load and are probably not meant so. Without arguments the\n"
         "node's own policy.d is checked. No network.\n\n"
         "Exit status: 0 clean (or warnings only), 1 errors, 2 nothing could be checked.",
-    OPTIONS(options),
-    .values_size = sizeof(struct lint_values),
+    OPTIONS(options, struct lint_values),
     .min_args = 0,
     .max_args = ARGS_ANY,
     .run = lint_run,

@@ -164,10 +164,8 @@ static int dispatch(struct cli *cli, int argc, char *const *argv)
     size_t used = 0;
     int at = leading_options(cli, argc, argv, &err);
 
-    if (at < 0) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (at < 0)
+        return say_failed(cli, &err);
     if (at == argc && cli->version) {
         printf("pullguard %s\n", PG_VERSION);
         return EXIT_YES;

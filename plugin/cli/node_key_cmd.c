@@ -54,10 +54,8 @@ static int show_run(const struct cli *cli, const void *values UNUSED, const stru
         say_error(cli, "this node has no key yet; the endorser or \"pullguard enable crio\" makes it");
         return EXIT_NO;
     }
-    if (!node_key_open(cli->root, &key, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!node_key_open(cli->root, &key, &err))
+        return say_failed(cli, &err);
     return show(cli, key);
 }
 
@@ -66,10 +64,8 @@ static int rotate_run(const struct cli *cli, const void *values UNUSED, const st
     CLEANUP(privkey_freep) struct privkey *key = NULL;
     struct error err = ERROR_INIT;
 
-    if (!node_key_rotate(cli->root, &err) || !node_key_open(cli->root, &key, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!node_key_rotate(cli->root, &err) || !node_key_open(cli->root, &key, &err))
+        return say_failed(cli, &err);
     if (!cli->json)
         printf("The old key is gone, and with it every endorsement made by it.\n"
                "Next: systemctl restart pullguard-endorser. Images pulled before must be pulled again before CRI-O "

@@ -200,10 +200,8 @@ static int print_answer(const struct cli *cli, const struct replay_values *value
     const struct node *root;
     bool same;
 
-    if (!json_parse(buf_as_span(json), "replay", TREE_NO_PLACES, &tree, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!json_parse(buf_as_span(json), "replay", TREE_NO_PLACES, &tree, &err))
+        return say_failed(cli, &err);
     root = tree_root(tree);
     same = report_flag(root, "same");
     if (cli->json)
@@ -230,10 +228,8 @@ static int replay_command_run(const struct cli *cli, const void *values, const s
     struct error err = ERROR_INIT;
     struct span bytes;
 
-    if (!input_read(args->items[0], EVIDENCE_FILE_MAX_BYTES, &file, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!input_read(args->items[0], EVIDENCE_FILE_MAX_BYTES, &file, &err))
+        return say_failed(cli, &err);
     bytes = buf_as_span(&file);
     if (!judge_sandbox_run(cli, replay_work, &bytes, REPLAY_ANSWER_MAX_BYTES, REPLAY_TIMEOUT_MS, &json, &err)) {
         say_error(cli, "%s: %s", args->items[0], err.text);
@@ -255,8 +251,7 @@ const struct command command_replay = {
                "policies, keys,\n"
                "evidence and time, on any machine and without network, and compares the verdicts.\n\n"
                "Exit status: 0 the same verdict, 1 another one, 2 the file cannot be replayed.",
-    OPTIONS(options),
-    .values_size = sizeof(struct replay_values),
+    OPTIONS(options, struct replay_values),
     .min_args = 1,
     .max_args = 1,
     .run = replay_command_run,

@@ -21,6 +21,12 @@ void say_error(const struct cli *cli, const char *format, ...)
     fputc('\n', stderr);
 }
 
+int say_failed(const struct cli *cli, const struct error *err)
+{
+    say_error(cli, "%s", err->text);
+    return EXIT_UNDECIDED;
+}
+
 void say_hint(const struct cli *cli UNUSED, const char *format, ...)
 {
     va_list arguments;

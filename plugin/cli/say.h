@@ -11,6 +11,8 @@
 
 /* "pullguard COMMAND: ..." on standard error. */
 void say_error(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The error's own sentence, for a question that could not be answered. Returns EXIT_UNDECIDED. */
+int say_failed(const struct cli *cli, const struct error *err);
 /* What to do next, indented below an error. */
 void say_hint(const struct cli *cli, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -64,10 +64,8 @@ static int show_verified(const struct cli *cli, const struct verify_values *valu
         return EXIT_UNDECIDED;
     }
     verify_out_header(values, reference, claims, count);
-    if (!verify_out_claims(plan->text, reference, node_get(tree_root(tree), "image"), claims, count, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!verify_out_claims(plan->text, reference, node_get(tree_root(tree), "image"), claims, count, &err))
+        return say_failed(cli, &err);
     return EXIT_YES;
 }
 
@@ -99,10 +97,8 @@ static int verify_run(const struct cli *cli, const void *values_, const struct t
     struct error err = ERROR_INIT;
     int worst = EXIT_YES;
 
-    if (!make_plan(cli, values, &plan, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!make_plan(cli, values, &plan, &err))
+        return say_failed(cli, &err);
     for (size_t i = 0; i < args->count; i++) {
         int code = verify_one(cli, values, &plan, args->items[i]);
 
@@ -124,8 +120,7 @@ const struct command command_verify = {
         "output are cosign's: one JSON array of signed payloads per image on standard output, a header on standard\n"
         "error that names exactly what was checked.\n\n"
         "Exit status: 0 all verified, 1 not verified, 2 could not be tried.",
-    OPTIONS(options),
-    .values_size = sizeof(struct verify_values),
+    OPTIONS(options, struct verify_values),
     .min_args = 1,
     .max_args = ARGS_ANY,
     .run = verify_run,

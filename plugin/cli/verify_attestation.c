@@ -103,8 +103,7 @@ static int verify_one(const struct cli *cli, const struct verify_values *values,
     }
     if (show(cli, values, reference, &response, &err))
         return EXIT_YES;
-    say_error(cli, "%s", err.text);
-    return EXIT_UNDECIDED;
+    return say_failed(cli, &err);
 }
 
 static int verify_attestation_run(const struct cli *cli, const void *values_, const struct text_list *args)
@@ -119,10 +118,8 @@ static int verify_attestation_run(const struct cli *cli, const void *values_, co
     if (values.types.count == 0)
         values.types = (struct text_list){ custom, 1, 1 };
     if ((values.timeout != NULL && !ask_timeout(values.timeout, &deadline_ms, &err)) ||
-        !adhoc_build(&values, cli->root, &adhoc, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+        !adhoc_build(&values, cli->root, &adhoc, &err))
+        return say_failed(cli, &err);
     for (size_t i = 0; i < args->count; i++) {
         int code = verify_one(cli, &values, &adhoc, deadline_ms, args->items[i]);
 
@@ -147,8 +144,7 @@ const struct command command_verify_attestation = {
         "Verifies that each image has an attestation of that type by that signer, and that it meets the conditions of\n"
         "--policy. The node's policies play no part. Prints the envelopes that do, one JSON document per line.\n\n"
         "Exit status: 0 all verified, 1 not verified, 2 could not be tried.",
-    OPTIONS(options),
-    .values_size = sizeof(struct verify_values),
+    OPTIONS(options, struct verify_values),
     .min_args = 1,
     .max_args = ARGS_ANY,
     .run = verify_attestation_run,

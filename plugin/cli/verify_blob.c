@@ -143,10 +143,8 @@ static int blob_run(const struct cli *cli, const void *values_, const struct tex
     struct error err = ERROR_INIT;
 
     if (!read_files(values, args->items[0], false, &input, &err) ||
-        !adhoc_build(&values->verify, cli->root, &input.adhoc, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+        !adhoc_build(&values->verify, cli->root, &input.adhoc, &err))
+        return say_failed(cli, &err);
     return judge_and_show(cli, &input);
 }
 
@@ -165,10 +163,8 @@ static int blob_attestation_run(const struct cli *cli, const void *values_, cons
     }
     if (!read_files(values, values->digest != NULL ? values->digest : args->items[0], values->digest != NULL, &input,
                     &err) ||
-        !adhoc_build(&with_type.verify, cli->root, &input.adhoc, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+        !adhoc_build(&with_type.verify, cli->root, &input.adhoc, &err))
+        return say_failed(cli, &err);
     return judge_and_show(cli, &input);
 }
 
@@ -202,10 +198,8 @@ static int bundle_run(const struct cli *cli, const void *values_, const struct t
     const char *types[1];
 
     if (!read_files(&values, args->items[0], is_digest(args->items[0]), &input, &err) ||
-        !adhoc_build(&values.verify, cli->root, &input.adhoc, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+        !adhoc_build(&values.verify, cli->root, &input.adhoc, &err))
+        return say_failed(cli, &err);
     if (!file_judge(cli, &input.adhoc, &input.file, &input.what, &answer, &err))
         return refuse(cli, err.reason, err.text);
     type = answer.satisfied ? NULL : attested_type(&answer);
@@ -214,10 +208,8 @@ static int bundle_run(const struct cli *cli, const void *values_, const struct t
     types[0] = type;
     values.verify.types = (struct text_list){ types, 1, 1 };
     adhoc_done(&input.adhoc);
-    if (!adhoc_build(&values.verify, cli->root, &input.adhoc, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!adhoc_build(&values.verify, cli->root, &input.adhoc, &err))
+        return say_failed(cli, &err);
     return judge_and_show(cli, &input);
 }
 
@@ -253,8 +245,7 @@ const struct command command_verify_blob = {
     .details =
         "Verifies that FILE was signed: by a Sigstore bundle, or by a detached signature. \"Verified OK\" goes to\n"
         "standard error, as with cosign." JUDGED_SO,
-    OPTIONS(blob_options),
-    .values_size = sizeof(struct blob_values),
+    OPTIONS(blob_options, struct blob_values),
     .min_args = 1,
     .max_args = 1,
     .run = blob_run,
@@ -265,8 +256,7 @@ const struct command command_verify_blob_attestation = {
     .usage = "--bundle FILE --type TYPE " SIGNED_BY " [options] [FILE]",
     .summary = "verify an attestation about a file, with cosign's flags",
     .details = "Verifies that the bundle holds an attestation of that type about FILE (or about --digest)." JUDGED_SO,
-    OPTIONS(blob_attestation_options),
-    .values_size = sizeof(struct blob_values),
+    OPTIONS(blob_attestation_options, struct blob_values),
     .min_args = 0,
     .max_args = 1,
     .run = blob_attestation_run,
@@ -279,8 +269,7 @@ const struct command command_verify_bundle = {
     .details = "Verifies a Sigstore bundle against a file or a digest (sha256:...), whether the bundle holds a "
                "signature or an\n"
                "attestation of any type. The arguments are those of Sigstore's client conformance protocol." JUDGED_SO,
-    OPTIONS(bundle_options),
-    .values_size = sizeof(struct blob_values),
+    OPTIONS(bundle_options, struct blob_values),
     .min_args = 1,
     .max_args = 1,
     .run = bundle_run,

@@ -216,8 +216,7 @@ const struct command command_doctor = {
         "looks, would the runtime call it, do policies and keys load, are their owners right, does the sandbox work\n"
         "here. Each result says what was found, why it matters and what to do. Changes nothing; no network.\n\n"
         "Exit status: 0 in order, 1 warnings, 2 failures, 3 could not check.",
-    OPTIONS(options),
-    .values_size = sizeof(struct doctor_values),
+    OPTIONS(options, struct doctor_values),
     .min_args = 0,
     .max_args = 0,
     .run = doctor_main,

@@ -152,10 +152,8 @@ static int enable_run(const struct cli *cli, const void *values_, const struct t
     if (runtime == NULL)
         return EXIT_UNDECIDED;
     changes.runtime = runtime->name;
-    if (!runtime->plan(cli, &changes, &err) || !changes_compare(&changes, &different, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!runtime->plan(cli, &changes, &err) || !changes_compare(&changes, &different, &err))
+        return say_failed(cli, &err);
     if (different == 0) {
         printf("%s is enabled already: nothing to change.\n", runtime->name);
         return EXIT_YES;
@@ -165,10 +163,8 @@ static int enable_run(const struct cli *cli, const void *values_, const struct t
         return EXIT_NO;
     if (!agreed(cli, values))
         return EXIT_UNDECIDED;
-    if (!apply_all(cli, &changes, &err)) {
-        say_error(cli, "%s", err.text);
-        return EXIT_UNDECIDED;
-    }
+    if (!apply_all(cli, &changes, &err))
+        return say_failed(cli, &err);
     printf("%s is enabled. Next: %s\n", runtime->name, runtime->after_enable);
     return EXIT_YES;
 }
@@ -251,8 +247,7 @@ static int disable_run(const struct cli *cli, const void *values_, const struct 
     return EXIT_YES;
 
 failed:
-    say_error(cli, "%s", err.text);
-    return EXIT_UNDECIDED;
+    return say_failed(cli, &err);
 }
 
 static const char *entry_status(const struct cli *cli, const struct ledger_entry *entry)
@@ -327,10 +322,8 @@ static int status_run(const struct cli *cli, const void *values_ UNUSED, const s
         if (args->count > 0 && strcmp(args->items[0], runtimes[i]->name) != 0)
             continue;
         status = runtime_status(cli, runtimes[i], &ledger, &err);
-        if (status == NULL) {
-            say_error(cli, "%s", err.text);
-            return EXIT_UNDECIDED;
-        }
+        if (status == NULL)
+            return say_failed(cli, &err);
         if (strcmp(status, "partly") == 0 || (args->count > 0 && strcmp(status, "disabled") == 0))
             code = EXIT_NO;
         if (cli->json)
@@ -365,8 +358,7 @@ const struct command command_enable = {
                "there is kept,\n"
                "and \"disable\" gives it back byte for byte. Running it again changes nothing. Restarts nothing.\n\n"
                "Exit status: 0 enabled, 1 --dry-run and something would change, 2 not done.",
-    OPTIONS(enable_options),
-    .values_size = sizeof(struct enable_values),
+    OPTIONS(enable_options, struct enable_values),
     .min_args = 1,
     .max_args = 1,
     .run = enable_run,
@@ -380,8 +372,7 @@ const struct command command_disable = {
                "was changed\n"
                "since is not touched without --force.\n\n"
                "Exit status: 0 disabled, 1 --dry-run and something would change, 2 not done.",
-    OPTIONS(disable_options),
-    .values_size = sizeof(struct enable_values),
+    OPTIONS(disable_options, struct enable_values),
     .min_args = 1,
     .max_args = 1,
     .run = disable_run,

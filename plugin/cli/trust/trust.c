@@ -267,8 +267,7 @@ const struct command command_trust_init = {
         "Starts from a root.json that you trust, follows the repository's roots to today's, and installs its\n"
         "trusted_root.json for policies that name it (trustRootRef). The address is kept for \"trust update\".\n\n"
         "Exit status: 0 done, 2 not done.",
-    OPTIONS(init_options),
-    .values_size = sizeof(struct trust_values),
+    OPTIONS(init_options, struct trust_values),
     .max_args = 0,
     .run = init_run,
 };
@@ -293,8 +292,7 @@ const struct command command_trust_import = {
         "Installs a trust root from a file, for nodes without a network: a trusted_root.json, or the PEM chain of an\n"
         "authority of your own. The file is checked first.\n\n"
         "Exit status: 0 done, 2 not done.",
-    OPTIONS(import_options),
-    .values_size = sizeof(struct trust_values),
+    OPTIONS(import_options, struct trust_values),
     .min_args = 1,
     .max_args = 1,
     .run = import_run,
