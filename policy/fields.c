@@ -60,9 +60,12 @@ bool load_fail_error(struct load *load, const struct path *path, const struct no
     return fail_with(load, path, at, reason, text);
 }
 
-static const char *kind_wanted(int kind)
+/* What the reader wanted (FIELD_ANY takes every kind) or found. */
+static const char *kind_name(int kind)
 {
     switch (kind) {
+    case NODE_NULL:
+        return "nothing";
     case NODE_STRING:
         return "text";
     case NODE_MAP:
@@ -78,36 +81,17 @@ static const char *kind_wanted(int kind)
     }
 }
 
-static const char *kind_found(enum node_kind kind)
-{
-    switch (kind) {
-    case NODE_NULL:
-        return "nothing";
-    case NODE_STRING:
-        return "text";
-    case NODE_MAP:
-        return "a map";
-    case NODE_LIST:
-        return "a list";
-    case NODE_NUMBER:
-        return "a number";
-    case NODE_BOOL:
-        return "true or false";
-    }
-    return "something else";
-}
-
 static bool kind_fail(struct load *load, const struct path *path, const struct node *node,
                       const struct field_rule *rule)
 {
-    const char *wanted = kind_wanted(rule->kind);
+    const char *wanted = kind_name(rule->kind);
 
     if (node->kind == NODE_NULL)
         return load_fail(load, path, node, "has no value; wanted %s%s%s", wanted, rule->advice ? ": " : "",
                          rule->advice ? rule->advice : "");
     if (rule->kind == NODE_STRING && (node->kind == NODE_NUMBER || node->kind == NODE_BOOL))
-        return load_fail(load, path, node, "wanted text, found %s: put it in quotes", kind_found(node->kind));
-    return load_fail(load, path, node, "wanted %s, found %s%s%s", wanted, kind_found(node->kind),
+        return load_fail(load, path, node, "wanted text, found %s: put it in quotes", kind_name((int)node->kind));
+    return load_fail(load, path, node, "wanted %s, found %s%s%s", wanted, kind_name((int)node->kind),
                      rule->advice ? ": " : "", rule->advice ? rule->advice : "");
 }
 
@@ -197,7 +181,7 @@ bool fields_read(struct load *load, const struct path *path, const struct node *
                  size_t count, const struct node **ret)
 {
     if (node->kind != NODE_MAP)
-        return load_fail(load, path, node, "wanted a map, found %s", kind_found(node->kind));
+        return load_fail(load, path, node, "wanted a map, found %s", kind_name((int)node->kind));
     for (size_t i = 0; i < count; i++)
         ret[i] = NULL;
     for (const struct node *member = node->child; member != NULL; member = member->next) {
@@ -229,9 +213,9 @@ bool load_string(struct load *load, const struct path *path, const struct node *
     char *copy;
 
     if (node->kind == NODE_NUMBER || node->kind == NODE_BOOL)
-        return load_fail(load, path, node, "wanted text, found %s: put it in quotes", kind_found(node->kind));
+        return load_fail(load, path, node, "wanted text, found %s: put it in quotes", kind_name((int)node->kind));
     if (node->kind != NODE_STRING)
-        return load_fail(load, path, node, "wanted text, found %s", kind_found(node->kind));
+        return load_fail(load, path, node, "wanted text, found %s", kind_name((int)node->kind));
     if (node->text.len == 0)
         return load_fail(load, path, node, "is empty");
     for (size_t i = 0; i < node->text.len; i++) {
@@ -259,7 +243,7 @@ bool load_word(struct load *load, const struct path *path, const struct node *no
         buf_printf(&list, "%s\"%s\"", i == 0 ? "" : i + 1 == count ? " or " : ", ", words[i]);
     }
     if (node->kind != NODE_STRING)
-        return load_fail(load, path, node, "wanted %s, found %s", buf_cstr(&list), kind_found(node->kind));
+        return load_fail(load, path, node, "wanted %s, found %s", buf_cstr(&list), kind_name((int)node->kind));
     return load_fail(load, path, node, "wanted %s, found \"%s\"", buf_cstr(&list),
                      text_clean(node->text, shown, sizeof(shown)));
 }
