@@ -51,12 +51,16 @@ def setup_namespace(hosts):
     names = sorted(name for _, name in socket.if_nameindex())
     assert [name for name in names if name not in ("lo", "sit0", "tunl0", "ip6tnl0", "gre0")] == [], "not in a namespace of its own"
     loopback_up()
+    replace_file("/etc/hosts", "127.0.0.1 localhost\n" + "".join("%s %s\n" % (address, name) for name, address in hosts.items()))
+    replace_file("/etc/resolv.conf", "nameserver 203.0.113.9\noptions timeout:1 attempts:1\n")
+
+
+def replace_file(path, text):
+    """For this mount namespace only; readable by the user that the fetcher becomes."""
     with tempfile.NamedTemporaryFile("w", delete=False) as file:
-        file.write("127.0.0.1 localhost\n" + "".join("%s %s\n" % (address, name) for name, address in hosts.items()))
-    subprocess.run(["mount", "--bind", file.name, "/etc/hosts"], check=True)
-    with tempfile.NamedTemporaryFile("w", delete=False) as file:
-        file.write("nameserver 203.0.113.9\noptions timeout:1 attempts:1\n")
-    subprocess.run(["mount", "--bind", file.name, "/etc/resolv.conf"], check=True)
+        file.write(text)
+    os.chmod(file.name, 0o644)
+    subprocess.run(["mount", "--bind", file.name, path], check=True)
 
 
 class Certificates:

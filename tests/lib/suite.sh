@@ -16,7 +16,8 @@ PG_BUILD_PACKAGES=(
     libprotobuf-c-dev protobuf-c-compiler check
 )
 # shellcheck disable=SC2034
-PG_TEST_PACKAGES=(clang libclang-rt-dev openssl curl ca-certificates python3-cryptography procps iproute2)
+PG_TEST_PACKAGES=(clang libclang-rt-dev openssl curl ca-certificates python3-cryptography procps iproute2
+    python3-h2 nghttp2-server)
 
 missing_packages()
 {
