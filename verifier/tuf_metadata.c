@@ -10,7 +10,7 @@
 #include "crypto/key.h"
 #include "verifier/tuf_internal.h"
 
-enum { MAX_SIGNATURES = 64, MAX_KEYS = 64, ED25519_BYTES = 32 };
+enum { MAX_SIGNATURES = 64, MAX_KEYS = 64, ED25519_BYTES = 32, P256_POINT_BYTES = 65 };
 
 static const char *const role_names[TUF_ROLES] = {"root", "timestamp", "snapshot", "targets"};
 static const char *const role_files[TUF_ROLES] = {"root.json", "timestamp.json", "snapshot.json", "targets.json"};
@@ -88,6 +88,21 @@ static bool parse_ed25519(struct span hex, struct pubkey **ret, struct error *er
 }
 
 /*
+ * PEM, as the specification (4.2) has it; or the uncompressed point in hex, as the first go-tuf wrote it (roots 1 to 4
+ * of Sigstore's; SubjectPublicKeyInfo of RFC 5480 section 2 around it).
+ */
+static bool parse_p256(struct span text, struct pubkey **ret, struct error *err)
+{
+    uint8_t spki[26 + P256_POINT_BYTES] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+                                           0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+                                           0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+
+    if (!hex_decode(text, spki + 26, P256_POINT_BYTES))
+        return pubkey_parse_pem(text, ret, err) && pubkey_type(*ret) == KEY_EC_P256;
+    return pubkey_parse_der(span_of(spki, sizeof(spki)), ret, err);
+}
+
+/*
  * Keys as go-tuf and Sigstore write them. A key that is of another type, or does not parse, is no key: it signs
  * nothing. Pairs of keytype and scheme that do not belong together are refused the same way.
  */
@@ -107,7 +122,7 @@ static bool parse_key(const struct node *node, struct pubkey **ret, struct sig_s
     }
     if ((node_str_is(type, "ecdsa") || node_str_is(type, "ecdsa-sha2-nistp256")) &&
         node_str_is(scheme, "ecdsa-sha2-nistp256"))
-        return pubkey_parse_pem(value->text, ret, &ignored) && pubkey_type(*ret) == KEY_EC_P256;
+        return parse_p256(value->text, ret, &ignored);
     if (node_str_is(type, "rsa") && node_str_is(scheme, "rsassa-pss-sha256")) {
         ret_scheme->rsa_pss = true;
         return pubkey_parse_pem(value->text, ret, &ignored) && pubkey_type(*ret) == KEY_RSA;
@@ -234,9 +249,11 @@ bool tuf_meta_find(const struct tuf_document *document, enum tuf_role role, stru
 {
     const struct node *entry = node_get(node_get(document->signed_part, "meta"), role_files[role]);
 
+    const char *where = role == TUF_SNAPSHOT ? "timestamp.json" : "snapshot.json";
+
     if (!node_is(entry, NODE_MAP))
-        return error_set(err, REASON_MALFORMED, "metadata does not name %s", role_files[role]);
-    return tuf_meta_parse(entry, false, ret, err);
+        return error_set(err, REASON_MALFORMED, "%s does not name %s", where, role_files[role]);
+    return tuf_meta_parse(entry, false, ret, err) || error_wrap(err, "%s", where);
 }
 
 /* The hash of this algorithm: absent (DIGEST_NONE), or hex of its length. */

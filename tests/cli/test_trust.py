@@ -8,10 +8,12 @@ import subprocess
 import tempfile
 import threading
 
-from harness import VECTORS, Root, main, want, want_code, want_text
+from harness import SOURCE, VECTORS, Root, main, want, want_code, want_text
 
 with open(os.path.join(VECTORS, "keys/mock_trusted_root.json"), "rb") as TARGET_FILE:
     TARGET = TARGET_FILE.read()
+PUBLIC_GOOD = os.path.join(SOURCE, "tests/vectors/sigstore-root-signing")
+AUGUST = 1787400000  # 2026-08-22, within the life of the public-good instance's stored timestamp
 INSTALLED = "/etc/pullguard/trust/public-good.json"
 STATE = "/var/lib/pullguard/tuf/public-good/"
 
@@ -97,6 +99,7 @@ class Server:
                 pass
 
             def do_GET(self):
+                self.server.requests.append(self.path.replace("/repo/", "", 1))
                 body = self.server.repository.files.get(self.path.replace("/repo/", "", 1))
                 self.send_response(200 if body is not None else 404)
                 self.send_header("Content-Length", str(len(body or b"")))
@@ -108,8 +111,12 @@ class Server:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.repository = repository
+        self.server.requests = []
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = "http://127.0.0.1:%d/repo" % self.server.server_port
+
+    def asked(self):
+        return self.server.requests
 
     def __enter__(self):
         return self
@@ -257,12 +264,71 @@ def test_a_trust_root_that_is_none():
     attack(change, "trusted_root.json")
 
 
+def at(seconds):
+    """The environment in which the clock stands still."""
+    return {"LD_PRELOAD": os.environ["PG_CLOCK"], "PG_FIXED_CLOCK": str(seconds)}
+
+
+class PublicGood(Repository):
+    """The real roots and timestamp; snapshot and targets are not stored here, so an update ends there."""
+
+    def __init__(self):
+        self.files = {}
+        for name in os.listdir(PUBLIC_GOOD):
+            with open(os.path.join(PUBLIC_GOOD, name), "rb") as file:
+                self.files[name] = file.read()
+        with open(os.path.join(SOURCE, "plugin/cli/trust/public-good.root.json"), "rb") as file:
+            self.files["15.root.json"] = file.read()
+
+
+def test_public_good_without_arguments():
+    repository = PublicGood()
+    with Server(repository) as server, Root() as root:
+        result = root.run("trust", "init", "--mirror", server.url, env=at(AUGUST))
+        want_code(result, 2)
+        want_text(result.err, "not_found: the repository has no 165.snapshot.json", result)
+        for name, stored in (("15.root.json", "root.json"), ("timestamp.json", "timestamp.json")):
+            with open(root.at(STATE + stored), "rb") as file:
+                want(file.read() == repository.files[name], name)
+        want(server.asked() == ["16.root.json", "timestamp.json", "165.snapshot.json"], server.asked())
+        # what is stored goes on from there
+        want_text(root.run("trust", "update", env=at(AUGUST)).err, "not_found", result)
+
+
+def test_public_good_from_the_first_root():
+    with Server(PublicGood()) as server, Root() as root:
+        result = root.run("trust", "init", "--mirror", server.url, "--initial-root", PUBLIC_GOOD + "/1.root.json",
+                          env=at(AUGUST))
+        want_text(result.err, "165.snapshot.json", result)
+        want(server.asked()[:15] == ["%d.root.json" % number for number in range(2, 17)], server.asked())
+
+
+def test_public_good_expires():
+    """Root 15 and the timestamp at the last second and at the next one; nothing on the command line makes up for it."""
+    for seconds, reason in ((1787945155, "not_found"), (1787945156, "expired: timestamp.json version 762"),
+                            (1795183097, "expired: timestamp.json"), (1795183098, "expired: root.json version 15")):
+        with Server(PublicGood()) as server, Root() as root:
+            result = root.run("trust", "init", "--mirror", server.url, env=at(seconds))
+            want_code(result, 2)
+            want_text(result.err, reason, result)
+            want(not os.path.exists(root.at(INSTALLED)), "installed")
+
+
+def test_another_repository_needs_its_own_root():
+    with Server(Repository()) as server, Root() as root:
+        result = root.run("trust", "init", "--mirror", server.url, env=at(AUGUST))
+        want_code(result, 2)
+        want_text(result.err, "threshold: timestamp.json", result)
+        want_text(result.err, "without --initial-root", result)
+        digest = hashlib.sha256(PublicGood().files["15.root.json"]).hexdigest()
+        want_text(root.run("trust", "init", "--mirror", server.url, "--root-checksum", digest, env=at(AUGUST)).err, "threshold")
+        result = root.run("trust", "init", "--mirror", server.url, "--root-checksum", "0" * 64, env=at(AUGUST))
+        want_text(result.err, "digest_mismatch: the root that pullguard brings has the digest sha256:" + digest, result)
+
+
 def test_initial_root_must_be_vouched_for():
     repository = Repository()
     with Server(repository) as server, Root() as root:
-        result = root.run("trust", "init", "--mirror", server.url)
-        want_code(result, 2)
-        want_text(result.err, "--initial-root", result)
         path = root.write("/r.json", repository.files["1.root.json"])
         good = hashlib.sha256(repository.files["1.root.json"]).hexdigest()
         base = ["trust", "init", "--mirror", server.url, "--initial-root", path, "--root-checksum"]

@@ -51,10 +51,8 @@ static bool update_all(struct tuf *tuf, struct error *err)
     while (tuf_wants(tuf, &request)) {
         CLEANUP(buf_free) struct buf answer = BUF_INIT(TRUST_MESSAGE_BYTES + WIRE_HEADER_BYTES);
 
-        if (!ask(&request, &answer, err))
+        if (!ask(&request, &answer, err) || !give(tuf, buf_as_span(&answer), err))
             return false;
-        if (!give(tuf, buf_as_span(&answer), err))
-            return error_wrap(err, "%s", request.name);
     }
     return tuf_finished(tuf) || error_set(err, REASON_INTERNAL, "the update ended early");
 }

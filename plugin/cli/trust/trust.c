@@ -12,11 +12,9 @@
 #include "plugin/cli/commands.h"
 #include "plugin/cli/input.h"
 #include "plugin/cli/say.h"
+#include "plugin/cli/trust/anchor.h"
 #include "plugin/cli/trust/store.h"
 #include "verifier/trustroot.h"
-
-#define PUBLIC_GOOD "public-good"
-#define PUBLIC_GOOD_URL "https://tuf-repo-cdn.sigstore.dev"
 
 enum { DAY_S = 24 * 3600 };
 
@@ -61,32 +59,40 @@ static int failed(const struct cli *cli, const char *name, const struct error *e
     return EXIT_UNDECIDED;
 }
 
-/* The first root is trusted as it is, so somebody has to vouch for it: by bringing it, and by its checksum if given. */
-static bool read_initial_root(const struct trust_values *values, struct buf *ret, struct error *err)
+static bool check_digest(const struct trust_values *values, struct span bytes, struct error *err)
 {
+    CLEANUP(mem_freep)
+    char *text = mem_printf("%s%s", strchr(values->checksum, ':') == NULL ? "sha256:" : "", values->checksum);
     struct digest digest, wanted;
-    CLEANUP(mem_freep) char *text = NULL;
     char found[DIGEST_TEXT_BYTES];
 
-    if (values->initial_root == NULL)
-        return error_set(
-            err, REASON_BAD_REQUEST,
-            "--initial-root FILE is wanted: a root.json of the repository that you trust, for example the one that "
-            "cosign or another client of yours carries (any older version will do)");
-    if (!input_read(values->initial_root, TRUST_STATE_FILE_BYTES, ret, err))
-        return false;
-    if (values->checksum == NULL)
-        return true;
-    text = mem_printf("%s%s", strchr(values->checksum, ':') == NULL ? "sha256:" : "", values->checksum);
     if (text == NULL || !digest_parse(span_str(text), &wanted))
         return error_set(err, REASON_BAD_REQUEST,
                          "--root-checksum: 64 lower-case hexadecimal digits of SHA-256 are wanted");
-    if (!digest_compute(wanted.alg, buf_as_span(ret), &digest))
+    if (!digest_compute(wanted.alg, bytes, &digest))
         return error_set(err, REASON_INTERNAL, "no digest");
-    if (!digest_eq(&digest, &wanted))
-        return error_set(err, REASON_DIGEST_MISMATCH, "%s has the digest %s, wanted %s", values->initial_root,
-                         digest_format(&digest, found), text);
-    return true;
+    return digest_eq(&digest, &wanted) ||
+           error_set(err, REASON_DIGEST_MISMATCH, "%s has the digest %s, wanted %s",
+                     values->initial_root != NULL ? values->initial_root : "the root that pullguard brings",
+                     digest_format(&digest, found), text);
+}
+
+/*
+ * The first root is trusted as it is, so somebody has to vouch for it: pullguard's makers for the public-good
+ * instance's, else whoever brings one, and says its checksum.
+ */
+static bool read_initial_root(const struct trust_values *values, struct buf *ret, struct error *err)
+{
+    if (values->initial_root != NULL) {
+        if (!input_read(values->initial_root, TRUST_STATE_FILE_BYTES, ret, err))
+            return false;
+    } else {
+        *ret = (struct buf)BUF_INIT(TRUST_STATE_FILE_BYTES);
+        buf_span(ret, trust_anchor());
+        if (!buf_ok(ret))
+            return error_oom(err);
+    }
+    return values->checksum == NULL || check_digest(values, buf_as_span(ret), err);
 }
 
 static int init_run(const struct cli *cli, const void *values_, const struct text_list *args UNUSED)
@@ -98,8 +104,14 @@ static int init_run(const struct cli *cli, const void *values_, const struct tex
 
     if (!trust_name_check(name_of(values), &err) || !trust_url_check(update.url, &err) ||
         !read_initial_root(values, &update.stored[TUF_ROOT], &err) ||
-        !update_and_install(cli, name_of(values), &update, &err))
-        return failed(cli, name_of(values), &err);
+        !update_and_install(cli, name_of(values), &update, &err)) {
+        int status = failed(cli, name_of(values), &err);
+
+        if (values->mirror != NULL && values->initial_root == NULL)
+            say_hint(cli, "without --initial-root FILE the repository has to be a mirror of the public-good "
+                          "instance's");
+        return status;
+    }
     print_updated(cli, name_of(values), &update);
     return EXIT_YES;
 }
@@ -254,18 +266,21 @@ static int show_run(const struct cli *cli, const void *values UNUSED, const stru
 static const struct option_spec init_options[] = {
     NAME_OPTION,
     TRUST_OPTION("mirror", "URL", mirror, "TUF repository; default " PUBLIC_GOOD_URL),
-    TRUST_OPTION("initial-root", "FILE", initial_root, "a root.json of that repository that you trust, of any age"),
-    TRUST_OPTION("root-checksum", "SHA256", checksum, "refuse --initial-root when it has another digest"),
+    TRUST_OPTION("initial-root", "FILE", initial_root,
+                 "a root.json of that repository that you trust, of any age; default the built-in one"),
+    TRUST_OPTION("root-checksum", "SHA256", checksum, "refuse the first root when it has another digest"),
 };
 static const struct option_spec import_options[] = { NAME_OPTION };
 
 const struct command command_trust_init = {
     .name = "trust init",
-    .usage = "--initial-root FILE [options]",
+    .usage = "[options]",
     .summary = "bring a trust root from a TUF repository for the first time",
     .details =
-        "Starts from a root.json that you trust, follows the repository's roots to today's, and installs its\n"
-        "trusted_root.json for policies that name it (trustRootRef). The address is kept for \"trust update\".\n\n"
+        "Without options: the trust root of the public-good Sigstore instance, from a root.json that is part of\n"
+        "pullguard. Another repository wants a root.json of its own. From there it follows the repository's roots to\n"
+        "today's, which must not have expired, and installs its trusted_root.json for policies that name it\n"
+        "(trustRootRef). The address is kept for \"trust update\".\n\n"
         "Exit status: 0 done, 2 not done.",
     OPTIONS(init_options, struct trust_values),
     .max_args = 0,
