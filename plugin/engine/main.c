@@ -34,6 +34,7 @@ static void clean_up_inheritance(void)
     if (chdir("/") != 0)
         _exit(1);
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a log or the cache beyond somebody's RLIMIT_FSIZE is a full disk, no end */
     for (int fd = 0; fd <= 2; fd++)
         if (fcntl(fd, F_GETFD) < 0)
             (void)open("/dev/null", O_RDWR); /* takes the lowest free number, which is fd */

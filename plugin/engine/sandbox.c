@@ -61,10 +61,16 @@ void sandbox_user(const char *name, uid_t *ret_uid, gid_t *ret_gid)
         }
 }
 
+/* Not above a limit that whoever started us has set: without CAP_SYS_RESOURCE raising it fails, and it is stricter. */
 static bool limit(int resource, rlim_t value, struct error *err)
 {
-    const struct rlimit both = {.rlim_cur = value, .rlim_max = value};
+    struct rlimit both;
 
+    if (getrlimit((__rlimit_resource_t)resource, &both) != 0)
+        return error_errno(err, REASON_SANDBOX, errno, "a resource limit cannot be read");
+    if (both.rlim_max > value) /* RLIM_INFINITY is the largest number */
+        both.rlim_max = value;
+    both.rlim_cur = both.rlim_max;
     if (setrlimit((__rlimit_resource_t)resource, &both) != 0)
         return error_errno(err, REASON_SANDBOX, errno, "a resource limit cannot be set");
     return true;

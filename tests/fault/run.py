@@ -698,9 +698,13 @@ def test_together():
         check("ten pulls of one image ask once", Registry.count <= 8, Registry.count)
 
 
-def main():
+def start_registry():
     global PORT
     PORT = serve()
+
+
+def main():
+    start_registry()
     tests = [test_files, test_kills, test_caller_gone, test_deadlines, test_bad_engines, test_bad_resident, test_descriptors,
              test_parallel, test_sandbox, test_logs, test_cache, test_together, test_resident]
     if RESIDENT: # those that need nothing of a per-request engine's own processes, and no changed settings
@@ -713,7 +717,8 @@ def main():
     sys.exit(1 if failed else 0)
 
 
-if os.geteuid() != 0:
-    print("0 passed, 0 failed (not run: needs root)")
-    sys.exit(77)
-main()
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        print("0 passed, 0 failed (not run: needs root)")
+        sys.exit(77)
+    main()
