@@ -39,6 +39,7 @@ struct condition_input {
     int64_t now;
     bool has_time; /* a trusted time proves when it was signed */
     int64_t time;
+    uint64_t work_max; /* about the bytes looked at, each time that one is; 0 = the limit there always is */
 };
 
 bool condition_load(struct load *load, const struct path *path, const struct node *list,

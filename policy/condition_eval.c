@@ -18,11 +18,11 @@ enum truth { FAILS, HOLDS, UNDECIDED };
  * policy's conditions visit each part of a document once each, so only hundreds of conditions on a huge document come
  * near.
  */
-static const uint64_t work_max = 2000u * 1000u * 1000u;
+static const uint64_t work_default = 2000u * 1000u * 1000u;
 
 struct eval {
     const struct condition_input *input;
-    uint64_t work;
+    uint64_t work, work_max;
     char note[300]; /* why the last condition that did not hold did not */
 };
 
@@ -41,7 +41,7 @@ static enum truth note(struct eval *eval, enum truth truth, const char *format, 
 static bool spend(struct eval *eval, uint64_t work)
 {
     eval->work += work + 1;
-    return eval->work <= work_max;
+    return eval->work <= eval->work_max;
 }
 
 static enum truth truth_of(bool holds)
@@ -87,6 +87,8 @@ static enum truth invert(enum truth truth)
 static enum truth eval_text(struct eval *eval, const struct node *node, const struct condition_test *test)
 {
     const char *wanted = test->values[0].text;
+    uint64_t work = 0;
+    bool matches;
 
     if (node->kind != NODE_STRING)
         return UNDECIDED;
@@ -96,10 +98,12 @@ static enum truth eval_text(struct eval *eval, const struct node *node, const st
         return truth_of(span_ends(node->text, wanted));
     if (node->text.len > REGEX_TEXT_BYTES)
         return UNDECIDED;
-    if (!spend(eval, node->text.len * (test->op == CONDITION_GLOB ? 16 : regex_cost(test->regex))))
+    if (test->op == CONDITION_GLOB) {
+        matches = glob_match_counted(wanted, node->text, &work);
+        return spend(eval, work) ? truth_of(matches) : UNDECIDED;
+    }
+    if (!spend(eval, node->text.len * regex_cost(test->regex)))
         return UNDECIDED;
-    if (test->op == CONDITION_GLOB)
-        return truth_of(glob_match(wanted, node->text));
     return truth_of(regex_search(test->regex, node->text));
 }
 
@@ -253,6 +257,10 @@ static enum truth note_value(struct eval *eval, const struct condition *conditio
         (void)snprintf(found, sizeof(found), "a %s of %u", node_kind_name(node->kind), node->count);
     else
         text_clean(node->text, found, sizeof(found));
+    if (node->kind == NODE_STRING && (test->op == CONDITION_GLOB || test->op == CONDITION_MATCHES) &&
+        node->text.len > REGEX_TEXT_BYTES)
+        return note(eval, truth, "%.100s: %s looks at no more than %d bytes, found %zu", path_shown(condition),
+                    condition_op_name(test->op), REGEX_TEXT_BYTES, node->text.len);
     return note(eval, truth, "%.100s: wanted %s %s%s%s, found %s \"%s\"", path_shown(condition),
                 condition_op_name(test->op), wanted, test->value_count > 1 ? ", ..." : "",
                 truth == UNDECIDED ? " (same type)" : "", node_kind_name(node->kind), found);
@@ -265,7 +273,7 @@ static enum truth eval_test(struct eval *eval, const struct condition *condition
     enum truth truth;
 
     if (!spend(eval, 16))
-        return note(eval, UNDECIDED, "the attestation is too large for these conditions");
+        return UNDECIDED; /* condition_holds says so */
     if (test->op == CONDITION_MAX_AGE)
         return eval_age(eval, test);
     if (test->op == CONDITION_ANY_OF || test->op == CONDITION_NONE_OF)
@@ -318,11 +326,16 @@ static enum truth eval_list(struct eval *eval, const struct condition *condition
 
 bool condition_holds(const struct condition *conditions, const struct condition_input *input, struct error *why)
 {
-    struct eval eval = {.input = input};
+    struct eval eval = {.input = input, .work_max = input->work_max != 0 ? input->work_max : work_default};
+    enum truth truth;
 
     if (input->statement == NULL)
         return error_set(why, REASON_ATTESTATION_CONDITION, "the attestation has no statement");
-    if (eval_list(&eval, conditions, input->statement) == HOLDS)
+    truth = eval_list(&eval, conditions, input->statement);
+    /* Whatever came of what was left out: not even `absent: holds` beside it makes up for that. */
+    if (eval.work > eval.work_max)
+        return error_set(why, REASON_ATTESTATION_CONDITION, "the attestation is too large for these conditions");
+    if (truth == HOLDS)
         return true;
     return error_set(why, REASON_ATTESTATION_CONDITION, "%s", eval.note);
 }

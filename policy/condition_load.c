@@ -8,6 +8,7 @@
 #include "base/encode.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "policy/glob.h"
 
 enum { CONDITIONS_MAX = 10000, VALUES_MAX = 100000, NESTING_MAX = 16 };
 
@@ -97,6 +98,8 @@ static bool load_text(struct load *load, const struct path *path, const struct n
 {
     if (node->kind != NODE_STRING || node->text.len == 0)
         return load_fail(load, path, node, "wanted text");
+    if (test->op == CONDITION_GLOB && node->text.len > GLOB_MAX_BYTES)
+        return load_fail(load, path, node, "a glob has 1 to %d characters", GLOB_MAX_BYTES);
     if (test->op == CONDITION_MATCHES)
         return regex_new(node->text, &test->regex, load->err) ? add_value(load, path, node, test)
                                                               : load_fail_error(load, path, node);

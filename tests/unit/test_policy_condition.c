@@ -185,6 +185,76 @@ START_TEST(age_needs_a_trusted_time)
 }
 END_TEST
 
+/* A hostile string costs what its length times the expression's says, and too much of it has a reason of its own. */
+START_TEST(work_is_bounded)
+{
+    static const struct {
+        const char *conditions;
+        size_t bytes;
+        uint64_t work_max;
+        bool holds;
+        const char *why;
+    } table[] = {
+        {"[{path: predicate, glob: \"**a*aaaaaaaaaaaaaaab\"}]", 16384, 0, false, "predicate: wanted glob"},
+        {"[{path: predicate, glob: \"**a*aaaaaaaaaaaaaaab\"}]", 16384, 16384 * 40, false, "predicate: wanted glob"},
+        {"[{path: predicate, glob: \"**a*aaaaaaaaaaaaaaab\"}]", 16384, 16384 * 4, false,
+         "the attestation is too large for these conditions"},
+        {"[{path: predicate, glob: \"**a*aaaaaaaaaaaaaaaa\"}]", 16384, 0, true, NULL},
+        {"[{path: predicate, glob: \"**a*aaaaaaaaaaaaaaaa\"}]", 16384, 16384 * 4, false,
+         "the attestation is too large for these conditions"},
+        {"[{noneOf: [{path: predicate, glob: \"**a*aaab\"}]}]", 16384, 16384, false,
+         "the attestation is too large for these conditions"},
+        {"[{path: predicate, matches: \"^(a|aa)+b\"}]", 16384, 16384, false,
+         "the attestation is too large for these conditions"},
+        {"[{path: predicate, glob: \"**\"}]", 16385, 0, false,
+         "predicate: glob looks at no more than 16384 bytes, found 16385"},
+        {"[{path: predicate, matches: \"a\"}]", 16385, 0, false,
+         "predicate: matches looks at no more than 16384 bytes, found 16385"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct condition *conditions = load_conditions(table[i].conditions);
+        struct condition_input input = {.now = TEST_NOW, .work_max = table[i].work_max};
+        char *run = mem_new(table[i].bytes + 1, 1), *json;
+        struct error err = ERROR_INIT, why = ERROR_INIT;
+        struct tree *tree = NULL;
+
+        memset(run, 'a', table[i].bytes);
+        json = mem_printf("{\"predicate\":\"%s\"}", run);
+        ck_assert(json_parse(span_str(json), "statement", TREE_NO_PLACES, &tree, &err));
+        input.statement = tree_root(tree);
+        ck_assert_msg(condition_holds(conditions, &input, &why) == table[i].holds, "%zu: %s", i, why.text);
+        if (table[i].why != NULL)
+            ck_assert_msg(strncmp(why.text, table[i].why, strlen(table[i].why)) == 0, "%zu: %s", i, why.text);
+        condition_free(conditions);
+        tree_free(tree);
+        mem_free(json);
+        mem_free(run);
+    }
+}
+END_TEST
+
+START_TEST(a_glob_has_a_length)
+{
+    struct policy_set *set = policy_set_new();
+    struct error err = ERROR_INIT;
+    struct load load = {.set = set, .file = "test.yaml", .err = &err};
+    struct condition *conditions = NULL;
+    struct tree *tree = NULL;
+    char run[1026] = "";
+    char *yaml;
+
+    memset(run, 'a', 1025);
+    yaml = mem_printf("[{path: predicate, glob: \"%s\"}]", run);
+    ck_assert(yaml_parse(span_str(yaml), "test.yaml", &tree, &err));
+    ck_assert(!condition_load(&load, NULL, tree_root(tree), &conditions));
+    ck_assert_ptr_nonnull(strstr(err.text, "a glob has 1 to 1024 characters"));
+    tree_free(tree);
+    mem_free(yaml);
+    policy_set_free(set);
+}
+END_TEST
+
 static const struct {
     const char *a, *b;
     int order; /* 2 = not comparable */
@@ -241,6 +311,8 @@ int main(void)
 
     tcase_add_loop_test(tcase, holds, 0, ARRAY_LEN(cases));
     tcase_add_test(tcase, age_needs_a_trusted_time);
+    tcase_add_test(tcase, work_is_bounded);
+    tcase_add_test(tcase, a_glob_has_a_length);
     tcase_add_loop_test(tcase, numbers_compare_exactly, 0, ARRAY_LEN(numbers));
     suite_add_tcase(suite, tcase);
     return run_suite(suite);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/glob.h"
 
+#include <inttypes.h>
+
 #include "base/mem.h"
 #include "policy/match.h"
 #include "tests/unit/harness.h"
@@ -74,7 +76,7 @@ START_TEST(refuses_other_characters)
 }
 END_TEST
 
-/* The definition itself, slow: what the greedy matcher must agree with. */
+/* The definition itself, slow: what the matcher must agree with. */
 static bool slow_match(const char *glob, const char *text)
 {
     if (*glob == '\0')
@@ -137,6 +139,27 @@ START_TEST(long_globs_do_not_explode)
 }
 END_TEST
 
+/* Both kinds of star, a tail that all but fits, and a text on which trying one way after the other takes n * n * m. */
+START_TEST(the_cost_is_linear_in_both)
+{
+    static const char *const globs[] = {"**a*aaaaaaaab", "*a**a*a**aaab", "**a**a**a**ab", "a*a*a*a*a*a*b",
+                                        "*************"};
+    char *text = mem_new(16385, 1);
+
+    memset(text, 'a', 16384);
+    for (size_t i = 0; i < ARRAY_LEN(globs); i++) {
+        for (size_t len = 1024; len <= 16384; len *= 4) {
+            uint64_t work = 0;
+            bool matches = glob_match_counted(globs[i], span_of(text, len), &work);
+
+            ck_assert_int_eq(matches, i == 4);
+            ck_assert_msg(work <= (len + 1) * 4 * 13, "%s on %zu: %" PRIu64, globs[i], len, work);
+        }
+    }
+    mem_free(text);
+}
+END_TEST
+
 static void names_are(const struct policy_image *image, const char *const *wanted, size_t count)
 {
     struct image_names names;
@@ -175,6 +198,7 @@ int main(void)
     tcase_add_test(tcase, refuses_other_characters);
     tcase_add_test(tcase, agrees_with_the_definition);
     tcase_add_test(tcase, long_globs_do_not_explode);
+    tcase_add_test(tcase, the_cost_is_linear_in_both);
     tcase_add_test(tcase, an_image_has_these_names);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
