@@ -74,6 +74,7 @@ const char *cert_issuer(const struct cert *cert); /* .8, else .1; NULL when abse
 enum cert_purpose {
     CERT_PURPOSE_ANY,          /* no extended key usage needed */
     CERT_PURPOSE_CODE_SIGNING, /* leaf must have it; a CA with extended key usages must not exclude it */
+    CERT_PURPOSE_UNRESTRICTED, /* code signing, but a leaf without extended key usages, or with any, serves as well */
     CERT_PURPOSE_TIME_STAMPING,/* leaf: critical and nothing else; CAs without the extension, or with it or any */
 };
 

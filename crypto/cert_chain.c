@@ -64,7 +64,7 @@ static bool has_usage(const EXTENDED_KEY_USAGE *usages, int nid)
 /* RFC 5280 section 4.2.1.12, and RFC 3161 section 2.3 for time stamping. */
 static bool check_usage(X509 *x509, bool leaf, enum cert_purpose purpose, struct error *err)
 {
-    int wanted = purpose == CERT_PURPOSE_CODE_SIGNING ? NID_code_sign : NID_time_stamp;
+    int wanted = purpose == CERT_PURPOSE_TIME_STAMPING ? NID_time_stamp : NID_code_sign;
     EXTENDED_KEY_USAGE *usages CLEANUP(eku_freep) = NULL;
     int critical = -1;
 
@@ -78,9 +78,12 @@ static bool check_usage(X509 *x509, bool leaf, enum cert_purpose purpose, struct
             return true;
         return error_set(err, REASON_UNTRUSTED_CHAIN, "a certificate authority in the chain is not for this purpose");
     }
+    /* "If the extension is present", it limits the key; without it nothing does, unless the application asks for it. */
+    if (purpose == CERT_PURPOSE_UNRESTRICTED && (!usages || has_usage(usages, NID_anyExtendedKeyUsage)))
+        return true;
     if (!usages || !has_usage(usages, wanted))
         return error_set(err, REASON_UNTRUSTED_CHAIN, "certificate is not for %s (extended key usage)",
-                         purpose == CERT_PURPOSE_CODE_SIGNING ? "code signing" : "time stamping");
+                         wanted == NID_code_sign ? "code signing" : "time stamping");
     if (purpose == CERT_PURPOSE_TIME_STAMPING && (critical != 1 || sk_ASN1_OBJECT_num(usages) != 1))
         return error_set(err, REASON_UNTRUSTED_CHAIN,
                          "time-stamping certificate's extended key usage must be critical and "

@@ -146,6 +146,15 @@ static bool join_pool(const struct trust_authority *authority, const struct cert
     return true;
 }
 
+/*
+ * Fulcio's profile has code signing in every certificate, and the issuer whose token it saw. A certificate of an
+ * authority of one's own may leave its key's purpose open (RFC 5280 section 4.2.1.12), as Go and so cosign take it.
+ */
+static enum cert_purpose purpose_of(const struct trust_root *root, const struct cert *leaf)
+{
+    return root->ct_logs.count > 0 || cert_issuer(leaf) ? CERT_PURPOSE_CODE_SIGNING : CERT_PURPOSE_UNRESTRICTED;
+}
+
 /* Does some authority of the root vouch for the certificate at this time? EXPIRED outranks UNTRUSTED_CHAIN as a reason.
  */
 static bool chain_at(const struct trust_root *root, const struct signer *signer, int64_t at, struct cert **ret_issuer,
@@ -163,7 +172,7 @@ static bool chain_at(const struct trust_root *root, const struct signer *signer,
 
         if (!join_pool(authority, &signer->chain, &list, &pool, why))
             return false;
-        if (cert_verify_chain(signer->cert, &pool, CERT_PURPOSE_CODE_SIGNING, at, ret_issuer, &one)) {
+        if (cert_verify_chain(signer->cert, &pool, purpose_of(root, signer->cert), at, ret_issuer, &one)) {
             if (time_window_has(&authority->window, at * 1000))
                 return true;
             cert_free(*ret_issuer);

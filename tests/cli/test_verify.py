@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """verify and check against stored registries: what cosign stored, real engine, real sandbox, loopback only."""
 import base64
+import hashlib
 import json
 import os
+import shutil
 import stat
+import subprocess
+import tempfile
 
 from harness import VECTORS, Root, key_text, main, policy, run, want, want_code, want_text
 from registry import Registry
@@ -178,17 +182,96 @@ def test_own_authority():
     byo = os.path.join(VECTORS, "keys/byo-pki")
     flags = ["--certificate-identity", "releases@example.com", "--certificate-oidc-issuer-regexp", ".*",
              "--insecure-ignore-tlog", "--insecure-ignore-sct"]
-    # The certificate names no OIDC issuer: nothing is demanded of it that it could not have.
-    flags[3] = ".*"
+    # The certificate names no OIDC issuer: an expression that fits nothing at all holds.
     for name in ("byo-legacy", "byo-bundle"):
         reference = HOST + "/demo/%s:v1" % name
         for chain in (["--certificate-chain", byo + "/chain.pem"],
                       ["--ca-roots", byo + "/root.pem", "--ca-intermediates", byo + "/int.pem"]):
-            result = verify(*flags, *chain, reference)
-            want(result.code == 0 or "wrong_identity" in result.err, "own chain", result)
+            want_code(verify(*flags, *chain, reference), 0)
+            for wrong in (["--certificate-identity", "release@example.com"], ["--certificate-oidc-issuer-regexp", ".+"]):
+                changed = [wrong[1] if before == wrong[0] else one for before, one in zip([None] + flags, flags)]
+                result = verify(*changed, *chain, reference)
+                want_code(result, 1)
+                want_text(result.err, "wrong_identity", result)
     result = verify(*flags, "--ca-roots", KEY, HOST + "/demo/byo-bundle:v1")
     want_code(result, 2)
     want_text(result.err, "BEGIN CERTIFICATE", result)
+
+
+def own_signature(directory, usage):
+    """A root and a leaf with this extended key usage, and demo/byo-legacy signed anew by it."""
+    def openssl(*arguments):
+        subprocess.run(("openssl",) + arguments, cwd=directory, check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+
+    with open(os.path.join(directory, "leaf.cnf"), "w", encoding="ascii") as file:
+        file.write("subjectAltName=email:releases@example.com\nkeyUsage=critical,digitalSignature\n" +
+                   ("extendedKeyUsage=%s\n" % usage if usage else ""))
+    for name in ("root", "leaf"):
+        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", name + ".key")
+    openssl("req", "-new", "-x509", "-key", "root.key", "-subj", "/CN=own root", "-days", "30", "-out", "root.pem")
+    openssl("req", "-new", "-key", "leaf.key", "-subj", "/CN=own leaf", "-out", "leaf.csr")
+    openssl("x509", "-req", "-in", "leaf.csr", "-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial", "-days", "30",
+            "-extfile", "leaf.cnf", "-out", "leaf.pem")
+    stored = os.path.join(directory, "registry", "own")
+    shutil.copytree(os.path.join(VECTORS, "registry/demo/byo-legacy"), stored)
+    with open(os.path.join(stored, "index.json"), encoding="utf-8") as file:
+        index = json.load(file)
+    tag = IMAGE.replace(":", "-") + ".sig"
+    old = os.path.join(stored, "manifests", index["tags"][tag].replace(":", "-"))
+    old = old if os.path.exists(old) else old + ".json"
+    with open(old, encoding="utf-8") as file:
+        manifest = json.load(file)
+    layer = manifest["layers"][0]
+    payload = os.path.join(stored, "blobs", layer["digest"].replace(":", "-"))
+    openssl("dgst", "-sha256", "-sign", "leaf.key", "-out", "signature", payload)
+    with open(os.path.join(directory, "signature"), "rb") as file:
+        signature = base64.b64encode(file.read()).decode()
+    with open(os.path.join(directory, "leaf.pem"), encoding="ascii") as file:
+        layer["annotations"] = {"dev.cosignproject.cosign/signature": signature,
+                                "dev.sigstore.cosign/certificate": file.read()}
+    body = json.dumps(manifest).encode()
+    digest = "sha256:" + hashlib.sha256(body).hexdigest()
+    with open(os.path.join(stored, "manifests", digest.replace(":", "-") + ".json"), "wb") as file:
+        file.write(body)
+    index["manifests"][digest] = index["manifests"][index["tags"][tag]]
+    index["tags"][tag] = digest
+    with open(os.path.join(stored, "index.json"), "w", encoding="utf-8") as file:
+        json.dump(index, file)
+    return Registry(os.path.join(directory, "registry"))
+
+
+def fulcio_root(directory):
+    with open(ROOT, encoding="utf-8") as file:
+        root = json.load(file)
+    with open(os.path.join(directory, "root.pem"), encoding="ascii") as file:
+        der = "".join(line for line in file.read().split("\n") if not line.startswith("-"))
+    root["certificateAuthorities"] = [{"uri": "https://fulcio.test", "certChain": {"certificates": [{"rawBytes": der}]},
+                                       "validFor": {"start": "2020-01-01T00:00:00Z"}}]
+    path = os.path.join(directory, "trusted_root.json")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(root, file)
+    return path
+
+
+def test_own_authority_may_leave_the_purpose_open():
+    """RFC 5280 section 4.2.1.12: a certificate without extended key usage is for any; one that has it, for what it says."""
+    for usage, reason in ((None, None), ("codeSigning", None), ("anyExtendedKeyUsage", None),
+                          ("serverAuth", "untrusted_chain"), ("serverAuth,clientAuth", "untrusted_chain")):
+        with tempfile.TemporaryDirectory() as directory:
+            registry = own_signature(directory, usage)
+            result = verify("--certificate-identity", "releases@example.com", "--certificate-oidc-issuer-regexp", ".*",
+                            "--insecure-ignore-tlog", "--insecure-ignore-sct", "--ca-roots", directory + "/root.pem",
+                            registry.host + "/own:v1")
+            want_code(result, 1 if reason else 0)
+            want_text(result.err, reason or "code-signing certificate was verified", result)
+            # The same authority in a root with CT logs, which is to say a Fulcio: there code signing must be written.
+            result = verify("--certificate-identity", "releases@example.com", "--certificate-oidc-issuer-regexp", ".*",
+                            "--insecure-ignore-tlog", "--insecure-ignore-sct", "--trusted-root",
+                            fulcio_root(directory), registry.host + "/own:v1")
+            want_code(result, 0 if usage == "codeSigning" else 1)
+            want_text(result.err, "code signing" if usage != "codeSigning" else "certificate was verified", result)
+            registry.close()
 
 
 def test_flags_that_exclude_each_other():

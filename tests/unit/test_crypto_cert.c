@@ -159,6 +159,11 @@ static const struct {
      "intermediate"},
     {"leaf-no-eku", "root", "intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_UNTRUSTED_CHAIN, NULL},
     {"leaf-no-eku", "root", "intermediate", CERT_PURPOSE_ANY, AT, REASON_OK, "intermediate"},
+    {"leaf-no-eku", "root", "intermediate", CERT_PURPOSE_UNRESTRICTED, AT, REASON_OK, "intermediate"},
+    {"leaf", "root", "intermediate", CERT_PURPOSE_UNRESTRICTED, AT, REASON_OK, "intermediate"},
+    {"tsa", "root", "", CERT_PURPOSE_UNRESTRICTED, AT, REASON_UNTRUSTED_CHAIN, NULL}, /* it says another */
+    {"leaf-by-tsa-ca", "root", "intermediate-tsa-only", CERT_PURPOSE_UNRESTRICTED, AT, REASON_UNTRUSTED_CHAIN, NULL},
+    {"leaf-ca", "root", "intermediate", CERT_PURPOSE_UNRESTRICTED, AT, REASON_UNTRUSTED_CHAIN, NULL},
     {"leaf-ca", "root", "intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_UNTRUSTED_CHAIN, NULL},
     {"leaf-ku-agree", "root", "intermediate", CERT_PURPOSE_CODE_SIGNING, AT, REASON_UNTRUSTED_CHAIN, NULL},
     {"leaf-by-leaf", "root", "intermediate leaf", CERT_PURPOSE_CODE_SIGNING, AT, REASON_UNTRUSTED_CHAIN, NULL},
