@@ -30,9 +30,10 @@ static bool add_time(struct claim *claim, enum claim_time_kind kind, size_t root
     return time->authority ? true : error_oom(err);
 }
 
-static const struct trust_log *find_log(const struct trust_root *root, const struct log_entry *entry)
+/* The log with the entry's id, from this place on: one log may stand several times, with other windows or keys. */
+static const struct trust_log *find_log(const struct trust_root *root, const struct log_entry *entry, size_t from)
 {
-    for (size_t i = 0; i < root->logs.count; i++)
+    for (size_t i = from; i < root->logs.count; i++)
         if (tlog_id_eq(&root->logs.items[i].id, span_of(entry->log_id, LOG_ID_BYTES)))
             return &root->logs.items[i];
     return NULL;
@@ -195,6 +196,41 @@ static void drop_logs(struct claim *claim, size_t root_index)
     claim->time_count = kept;
 }
 
+static bool verify_under(struct verification *run, const struct log_entry *entry, const struct rekor_subject *subject,
+                         const struct claim *claim, size_t root_index, const struct trust_log *log,
+                         struct proven *ret, struct error *why)
+{
+    *ret = (struct proven){false, false};
+    if (!run_check(run, why))
+        return false;
+    if (!rekor_entry_is_v2(entry))
+        return verify_v1(run, entry, log, subject, ret, why);
+    if (!verify_v2(entry, log, subject, ret, why))
+        return false;
+    return v2_in_window(claim, root_index, log)
+               ? true
+               : error_set(why, REASON_EXPIRED, "log entry: timestamped outside the time of the log's key");
+}
+
+/* The log of the root that the entry verifies under; NULL when none does, and then `why` is the first one's answer. */
+static const struct trust_log *prove(struct verification *run, const struct log_entry *entry,
+                                     const struct rekor_subject *subject, const struct claim *claim,
+                                     size_t root_index, struct proven *ret, struct error *why)
+{
+    const struct trust_root *root = run->input->roots[root_index];
+    const struct trust_log *log = find_log(root, entry, 0);
+
+    if (!log || verify_under(run, entry, subject, claim, root_index, log, ret, why))
+        return log;
+    while ((log = find_log(root, entry, (size_t)(log - root->logs.items) + 1)) != NULL) {
+        struct error ignored = ERROR_INIT;
+
+        if (verify_under(run, entry, subject, claim, root_index, log, ret, &ignored))
+            return log;
+    }
+    return NULL;
+}
+
 static bool verify_entries(struct verification *run, const struct object *object, const struct rekor_subject *subject,
                            size_t root_index, struct claim *claim, struct error *err)
 {
@@ -202,23 +238,18 @@ static bool verify_entries(struct verification *run, const struct object *object
 
     for (size_t i = 0; i < object->entry_count; i++) {
         const struct log_entry *entry = &object->entries[i];
-        const struct trust_log *log = find_log(root, entry);
+        const struct trust_log *log;
         struct proven proven = {false, false};
         struct error why = ERROR_INIT;
-        bool good;
 
-        if (!log) {
+        if (!find_log(root, entry, 0)) {
             (void)error_set(&why, REASON_NO_LOG_ENTRY, "log entry: by a log that the trust root does not name");
             if (!set_problem(&claim->log_problem, &why, err))
                 return false;
             continue;
         }
-        good = run_check(run, &why) &&
-               (rekor_entry_is_v2(entry) ? verify_v2(entry, log, subject, &proven, &why)
-                                         : verify_v1(run, entry, log, subject, &proven, &why));
-        if (good && rekor_entry_is_v2(entry) && !v2_in_window(claim, root_index, log))
-            good = error_set(&why, REASON_EXPIRED, "log entry: timestamped outside the time of the log's key");
-        if (!good) {
+        log = prove(run, entry, subject, claim, root_index, &proven, &why);
+        if (!log) {
             drop_logs(claim, root_index);
             return set_problem(&claim->log_problem, &why, err);
         }

@@ -70,6 +70,83 @@ START_TEST(windows_are_closed_to_the_second)
 }
 END_TEST
 
+/*
+ * One log twice under one id, the first time with a window (or a key) that does not fit: the other is tried, whichever
+ * stands first; when neither fits, the entry proves nothing.
+ */
+static const struct {
+    const char *repository;
+    enum part part;
+    const char *first, *second; /* windows */
+    bool other_key;             /* the first has a key that is not the log's */
+    unsigned int facts;
+} twice[] = {
+    {"demo/kl-bundle-r1", PART_TLOG_1, "\"start\":\"2020-01-01T00:00:00Z\",\"end\":\"2026-11-23T16:00:00Z\"",
+     "\"start\":\"2026-11-23T16:00:01Z\"", false, KEYLESS | R1},
+    {"demo/kl-bundle-r1", PART_TLOG_1, "\"start\":\"2026-11-23T16:00:01Z\"",
+     "\"start\":\"2020-01-01T00:00:00Z\",\"end\":\"2026-11-23T16:00:00Z\"", false, KEYLESS | R1},
+    {"demo/kl-bundle-r1", PART_TLOG_1, "\"start\":\"2020-01-01T00:00:00Z\",\"end\":\"2026-11-23T16:00:00Z\"",
+     "\"start\":\"2027-01-01T00:00:00Z\"", false, CLAIM | CERTIFICATE | AT_NOW},
+    {"demo/kl-bundle-r1", PART_TLOG_1, "\"start\":\"2020-01-01T00:00:00Z\"", "\"start\":\"2020-01-01T00:00:00Z\"", true,
+     KEYLESS | R1},
+    {"demo/kl-bundle-r2", PART_TLOG_2, "\"start\":\"2020-01-01T00:00:00Z\",\"end\":\"2026-11-23T16:00:00Z\"",
+     "\"start\":\"2026-11-23T16:00:01Z\"", false, KEYLESS | R2},
+    {"demo/kl-bundle-r2", PART_TLOG_2, "\"start\":\"2020-01-01T00:00:00Z\"", "\"start\":\"2020-01-01T00:00:00Z\"", true,
+     KEYLESS | R2},
+};
+
+/* The log's object in the text of a root, doubled in place; the first copy is changed as the row says. */
+static void double_log(struct buf *text, int row)
+{
+    enum part part = twice[row].part;
+    size_t at = 0, end;
+    struct buf copy;
+
+    edit_window(text, part, twice[row].second);
+    /* Objects of "tlogs" begin with their baseUrl. */
+    for (int i = 0; i <= (int)part; i++)
+        at += span_find(span_cut(buf_as_span(text), at, SIZE_MAX), "\"baseUrl\"") + (i < (int)part ? 1 : 0);
+    while (buf_as_span(text).ptr[at] != '{')
+        at--;
+    end = at + span_find(span_cut(buf_as_span(text), at, SIZE_MAX), "\"keyId\"");
+    end += span_find(span_cut(buf_as_span(text), end, SIZE_MAX), "}") + 1;
+    end += span_find(span_cut(buf_as_span(text), end, SIZE_MAX), "}") + 1;
+    copy = copy_of(span_cut(buf_as_span(text), at, end - at));
+    buf_str(&copy, ",");
+    splice(text, at, 0, buf_as_span(&copy));
+    buf_free(&copy);
+    edit_window(text, part, twice[row].first);
+}
+
+START_TEST(a_log_may_stand_twice)
+{
+    struct span bytes = test_vector("keys/mock_trusted_root.json");
+    struct buf text = copy_of(bytes);
+    struct trust_root *fresh;
+    struct run run;
+
+    run_start(&run, twice[_i].repository, false, NULL);
+    double_log(&text, _i);
+    fresh = parse_root(buf_as_span(&text));
+    ck_assert_uint_eq(fresh->logs.count, run.root->logs.count + 1);
+    if (twice[_i].other_key) {
+        struct trust_log *first = &fresh->logs.items[twice[_i].part];
+        struct pubkey *other = test_key(twice[_i].part == PART_TLOG_1 ? "cosign.pub" : "ed25519.pub");
+
+        pubkey_free(first->key);
+        first->key = other;
+    }
+    trust_root_free(run.root);
+    run.root = fresh;
+    run.roots[0] = fresh;
+    run_go(&run);
+    ck_assert_msg(facts(&run) == twice[_i].facts, "%d: wanted %x; %s", _i, twice[_i].facts, say(&run));
+    run_done(&run);
+    buf_free(&text);
+    mem_free((void *)(uintptr_t)bytes.ptr);
+}
+END_TEST
+
 static const struct {
     const char *from, *to;
     enum reason reason;
@@ -161,6 +238,7 @@ int main(void)
         return EXIT_FAILURE;
     tcase_set_timeout(cases, 60);
     LOOP(windows, windows_are_closed_to_the_second);
+    LOOP(twice, a_log_may_stand_twice);
     LOOP(bad_roots, roots_are_strict);
     tcase_add_test(cases, roots_are_read);
     tcase_add_test(cases, roots_from_pem);
