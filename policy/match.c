@@ -51,24 +51,31 @@ static size_t find_wildcards(const struct policy_set *set, const char *host)
     return SIZE_MAX;
 }
 
-/* The exact reference first: by its digest when one was written (or is all there is), else by its tag. */
-static size_t find_exact(const struct policy_set *set, const struct policy_image *image, const char *name)
+/*
+ * The exact reference first: by its digest when one was written (or is all there is), else by its tag. Out of memory is
+ * not "no such scope": a wider one may be less strict.
+ */
+static bool find_exact(const struct policy_set *set, const struct policy_image *image, const char *name, size_t *ret,
+                       struct error *err)
 {
     bool by_digest = image->tag == NULL || (image->written != NULL && strchr(image->written, '@') != NULL);
-    char *exact CLEANUP(mem_freep) = NULL;
+    char *with_digest CLEANUP(mem_freep) = NULL, *with_tag CLEANUP(mem_freep) = NULL;
     char digest[DIGEST_TEXT_BYTES];
-    size_t found = SIZE_MAX;
 
+    *ret = SIZE_MAX;
     if (by_digest && image->digest.alg != DIGEST_NONE) {
-        exact = mem_printf("%s@%s", name, digest_format(&image->digest, digest));
-        found = exact != NULL ? find_scope(set, span_str(exact)) : SIZE_MAX;
+        with_digest = mem_printf("%s@%s", name, digest_format(&image->digest, digest));
+        if (with_digest == NULL)
+            return error_oom(err);
+        *ret = find_scope(set, span_str(with_digest));
     }
-    if (found == SIZE_MAX && image->tag != NULL) {
-        mem_free(exact);
-        exact = mem_printf("%s:%s", name, image->tag);
-        found = exact != NULL ? find_scope(set, span_str(exact)) : SIZE_MAX;
+    if (*ret == SIZE_MAX && image->tag != NULL) {
+        with_tag = mem_printf("%s:%s", name, image->tag);
+        if (with_tag == NULL)
+            return error_oom(err);
+        *ret = find_scope(set, span_str(with_tag));
     }
-    return found;
+    return true;
 }
 
 /* containers-policy.json(5): full reference, repository, namespaces, host, *.suffixes, "", and the file's default. */
@@ -80,7 +87,8 @@ static bool match_scope(const struct policy_set *set, const struct policy_image 
 
     if (name == NULL)
         return error_oom(err);
-    found = find_exact(set, image, name);
+    if (!find_exact(set, image, name, &found, err))
+        return false;
     if (found == SIZE_MAX)
         found = find_parents(set, name);
     if (found == SIZE_MAX)

@@ -35,10 +35,12 @@ static bool gather_place(struct gather *gather, const struct authority *authorit
             place = &needs->places[i];
     }
     if (place == NULL) {
-        if (!mem_grow(&needs->places, &gather->place_capacity, needs->place_count, sizeof(*place), PLACES_MAX))
+        if (needs->place_count == PLACES_MAX)
             return error_set(gather->err, REASON_POLICY_ERROR,
                              "the policies for this image name more than %d different sources of signatures",
                              PLACES_MAX);
+        if (!mem_grow(&needs->places, &gather->place_capacity, needs->place_count, sizeof(*place), PLACES_MAX))
+            return error_oom(gather->err);
         place = &needs->places[needs->place_count++];
         place->repository = authority->source_repository;
         place->directory = authority_directory(authority);

@@ -19,11 +19,14 @@ void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_reallocarray(void *block, size_t count, size_t size);
 int __wrap_vasprintf(char **ret, const char *format, va_list args) PRINTF_LIKE(2, 0);
+/* What vasprintf becomes under _FORTIFY_SOURCE. */
+int __wrap___vasprintf_chk(char **ret, int flag, const char *format, va_list args) PRINTF_LIKE(3, 0);
 void __wrap_free(void *block);
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_reallocarray(void *block, size_t count, size_t size);
 int __real_vasprintf(char **ret, const char *format, va_list args) PRINTF_LIKE(2, 0);
+int __real___vasprintf_chk(char **ret, int flag, const char *format, va_list args) PRINTF_LIKE(3, 0);
 void __real_free(void *block);
 
 static size_t fault_countdown = SIZE_MAX; /* the allocation that fails: 0 = the next */
@@ -66,6 +69,15 @@ void *__wrap_reallocarray(void *block, size_t count, size_t size)
 int __wrap_vasprintf(char **ret, const char *format, va_list args)
 {
     int len = fault_is_due() ? -1 : __real_vasprintf(ret, format, args);
+
+    if (len >= 0)
+        fault_live++;
+    return len;
+}
+
+int __wrap___vasprintf_chk(char **ret, int flag, const char *format, va_list args)
+{
+    int len = fault_is_due() ? -1 : __real___vasprintf_chk(ret, flag, format, args);
 
     if (len >= 0)
         fault_live++;
