@@ -109,6 +109,11 @@ bool discover_candidate(struct discovery *discovery, const struct verify_place *
                         (unsigned long long)blob->size, (unsigned long long)blob_limit(kind, place));
         return discover_note(discovery, place, manifest, &why, err);
     }
+    if (discovery->count >= CANDIDATES_MAX) {
+        (void)error_set(&why, REASON_LIMIT, "more than %d layers for one image; the rest is not looked at",
+                        CANDIDATES_MAX);
+        return discover_note(discovery, place, manifest, &why, err);
+    }
     if (!mem_grow(&discovery->candidates, &discovery->capacity, discovery->count, sizeof(*candidate), CANDIDATES_MAX))
         return error_oom(err);
     candidate = &discovery->candidates[discovery->count];
@@ -127,9 +132,14 @@ bool discover_layers(struct discovery *discovery, const struct verify_place *pla
 {
     enum claim_kind expected = kind == CANDIDATE_LEGACY_SIGNATURE ? CLAIM_SIGNATURE : CLAIM_ATTESTATION;
 
-    for (size_t i = 0; i < manifest->count; i++)
+    for (size_t i = 0; i < manifest->count; i++) {
+        bool full = discovery->count >= CANDIDATES_MAX;
+
         if (!discover_candidate(discovery, place, kind, expected, name, (uint32_t)i, &manifest->items[i], err))
             return false;
+        if (full) /* said once for the whole manifest */
+            break;
+    }
     return true;
 }
 

@@ -739,6 +739,46 @@ START_TEST(signature_checks_are_bounded)
 }
 END_TEST
 
+/* More layers than are ever looked at: the rest is left out and said so; the signature in front of them still counts. */
+START_TEST(too_many_layers_hide_nothing)
+{
+    enum { LAYERS = 1000, MANIFESTS = 20 };
+    struct buf bundle, manifest = BUF_INIT(1000000), descriptors = BUF_INIT(1000000);
+    char digest[DIGEST_TEXT_BYTES];
+    bool said = false;
+    struct run run;
+
+    run_start(&run);
+    test_bundle(key, span_str(statements[0].statement), &bundle);
+    test_put_bundle(&run.registry, REPO, buf_as_span(&bundle), NULL, &descriptors);
+    for (int i = 0; i < MANIFESTS; i++) {
+        buf_clear(&manifest);
+        buf_printf(&manifest,
+                   "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"application/vnd.dev.cosign.artifact.sig.v1+json\","
+                   "\"size\":2,\"digest\":\"sha256:" HEX "\"},\"annotations\":{\"n\":\"%d\"},\"layers\":[", i);
+        for (int j = 0; j < LAYERS; j++)
+            buf_printf(&manifest,
+                       "%s{\"mediaType\":\"application/vnd.dev.cosign.simplesigning.v1+json\",\"size\":2,"
+                       "\"digest\":\"sha256:" HEX "\"}", j > 0 ? "," : "");
+        buf_str(&manifest, "]}");
+        test_registry_put_digest(&run.registry, WANT_MANIFEST, REPO, NULL, buf_as_span(&manifest), digest);
+        buf_printf(&descriptors,
+                   ",{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"size\":%zu,\"digest\":\"%s\"}",
+                   manifest.len, digest);
+    }
+    test_put_index(&run.registry, WANT_MANIFEST, REPO, "sha256-" HEX, NULL, buf_cstr(&descriptors));
+    run_go(&run);
+    ck_assert_uint_eq(run.claims.count, 1);
+    for (size_t i = 0; i < run.claims.finding_count; i++)
+        said |= run.claims.findings[i].reason == REASON_LIMIT;
+    ck_assert(said);
+    run_done(&run);
+    buf_free(&bundle);
+    buf_free(&manifest);
+    buf_free(&descriptors);
+}
+END_TEST
+
 #define LOOP(list, test) tcase_add_loop_test(cases, test, 0, (int)(sizeof(list) / sizeof(list[0])))
 
 int main(void)
@@ -774,6 +814,7 @@ int main(void)
     tcase_add_test(cases, tag_prefixes_and_other_repositories);
     tcase_add_test(cases, questions_are_numbered_and_asked_once);
     tcase_add_test(cases, signature_checks_are_bounded);
+    tcase_add_test(cases, too_many_layers_hide_nothing);
     suite_add_tcase(suite, cases);
     result = run_suite(suite);
     privkey_free(key);
