@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/encode.h"
 #include "base/mem.h"
 #include "verifier/fetch/fetcher.h"
@@ -140,6 +141,20 @@ static enum reason trouble_reason(enum exchange_trouble trouble, const char **re
     }
 }
 
+/* A wrong clock is the usual cause when every certificate is out of its time at once: then it must be seen. */
+static void tls_text(const char *detail, char *dst, size_t size, const char **ret_advice)
+{
+    char now[TIME_TEXT_BYTES];
+
+    if (!strstr(detail, "expired") && !strstr(detail, "not yet valid")) {
+        *ret_advice = "check the registry's certificate and the authorities this node trusts";
+        (void)snprintf(dst, size, "TLS failed (%s)", detail);
+        return;
+    }
+    *ret_advice = "check this node's clock, then the registry's certificate";
+    (void)snprintf(dst, size, "TLS failed (%s; this node's clock says %s)", detail, time_format(time_now(), now));
+}
+
 enum reason outcome_transport(const struct exchange *exchange, char *dst, size_t size, const char **ret_advice)
 {
     char clean[TEXT_BYTES];
@@ -162,8 +177,7 @@ enum reason outcome_transport(const struct exchange *exchange, char *dst, size_t
         *ret_advice = "check the name and this node's DNS";
         (void)snprintf(dst, size, "the name does not resolve (%s)", clean);
     } else if (curl_is_tls(exchange->result)) {
-        *ret_advice = "check the registry's certificate and the authorities this node trusts";
-        (void)snprintf(dst, size, "TLS failed (%s)", clean);
+        tls_text(clean, dst, size, ret_advice);
     } else if (exchange->result == CURLE_COULDNT_CONNECT) {
         (void)snprintf(dst, size, "got no connection (%s)", clean);
     } else {
