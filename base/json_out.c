@@ -8,14 +8,27 @@ struct json_out json_out_to(struct buf *buf)
     return (struct json_out){.buf = buf, .comma = false};
 }
 
+static bool is_plain(uint8_t byte)
+{
+    return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';
+}
+
 /* RFC 8259 section 7: quotation mark, reverse solidus and controls must be escaped. */
 static void put_escaped(struct buf *buf, struct span text)
 {
     buf_byte(buf, '"');
-    for (size_t at = 0; at < text.len;) {
-        struct span rest = span_of(text.ptr + at, text.len - at);
+    for (size_t at = 0, start = 0; at < text.len;) {
+        struct span rest;
         uint32_t code = 0;
-        size_t len = utf8_decode(rest, &code);
+        size_t len;
+
+        for (start = at; at < text.len && is_plain(text.ptr[at]); at++)
+            ;
+        buf_append(buf, text.ptr + start, at - start);
+        if (at == text.len)
+            break;
+        rest = span_cut(text, at, SIZE_MAX);
+        len = utf8_decode(rest, &code);
 
         if (len == 0) {
             buf_str(buf, "\xEF\xBF\xBD"); /* U+FFFD for each byte that is no UTF-8 */

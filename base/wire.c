@@ -15,18 +15,19 @@ static const uint8_t magic[4] = {'P', 'G', 'M', '1'};
 
 enum { LENGTH_OFFSET = 8 }; /* of a message's length field */
 
-/* Writes the length of what stands behind the length field at `at`. */
-static void fill_length(struct buf *buf, size_t at)
+/* Writes the length of what stands behind the length field at `at`, and of `more` that will. */
+static void fill_length(struct buf *buf, size_t at, size_t more)
 {
     size_t length;
 
     if (buf->failed)
         return;
     length = buf->len - at - 4;
-    if (length > UINT32_MAX) {
+    if (length > UINT32_MAX || more > UINT32_MAX - length) {
         (void)buf_reserve(buf, SIZE_MAX); /* cannot be told: fails the buffer */
         return;
     }
+    length += more;
     for (size_t i = 0; i < 4; i++)
         buf->ptr[at + i] = (uint8_t)(length >> (24 - 8 * i));
 }
@@ -44,7 +45,12 @@ size_t wire_begin(struct buf *buf, uint16_t type)
 
 void wire_end(struct buf *buf, size_t start)
 {
-    fill_length(buf, start + LENGTH_OFFSET);
+    fill_length(buf, start + LENGTH_OFFSET, 0);
+}
+
+void wire_end_more(struct buf *buf, size_t start, size_t more)
+{
+    fill_length(buf, start + LENGTH_OFFSET, more);
 }
 
 void wire_put(struct buf *buf, uint16_t tag, struct span bytes)
@@ -89,7 +95,12 @@ size_t wire_open(struct buf *buf, uint16_t tag)
 
 void wire_close(struct buf *buf, size_t start)
 {
-    fill_length(buf, start);
+    fill_length(buf, start, 0);
+}
+
+void wire_close_more(struct buf *buf, size_t start, size_t more)
+{
+    fill_length(buf, start, more);
 }
 
 bool wire_parse_header(struct span header, size_t max, uint16_t *ret_type, size_t *ret_len, struct error *err)

@@ -32,6 +32,9 @@ void wire_put_u64(struct buf *buf, uint16_t tag, uint64_t value);
 /* Nested: nested = wire_open(buf, tag); ...; wire_close(buf, nested). */
 size_t wire_open(struct buf *buf, uint16_t tag);
 void wire_close(struct buf *buf, size_t start);
+/* The same when the last `more` bytes are not in the buffer: the caller sends them behind it, uncopied. */
+void wire_end_more(struct buf *buf, size_t start, size_t more);
+void wire_close_more(struct buf *buf, size_t start, size_t more);
 
 struct wire_message {
     uint16_t type;

@@ -232,7 +232,7 @@ bool want_read(struct span record, struct want *ret, struct error *err)
     return true;
 }
 
-void evidence_write(struct buf *buf, const struct evidence *item)
+void evidence_write_head(struct buf *buf, const struct evidence *item)
 {
     wire_put_u32(buf, TAG_ID, item->id);
     wire_put_u32(buf, TAG_STATUS, (uint32_t)item->status);
@@ -242,7 +242,13 @@ void evidence_write(struct buf *buf, const struct evidence *item)
     wire_put_str(buf, TAG_SOURCE, item->source);
     wire_put_u32(buf, TAG_REASON, (uint32_t)item->reason);
     wire_put_str(buf, TAG_ERROR, item->error);
-    wire_put(buf, TAG_BODY, item->body);
+    wire_close_more(buf, wire_open(buf, TAG_BODY), item->body.len);
+}
+
+void evidence_write(struct buf *buf, const struct evidence *item)
+{
+    evidence_write_head(buf, item);
+    buf_span(buf, item->body);
 }
 
 static bool take_body(const struct records *records, bool copy, struct evidence *item, struct error *err)

@@ -84,6 +84,8 @@ const struct evidence *evidence_find(const struct evidence_set *set, enum want_k
 void want_write(struct buf *buf, const struct want *want);
 bool want_read(struct span record, struct want *ret, struct error *err) MUST_CHECK;
 void evidence_write(struct buf *buf, const struct evidence *item);
+/* All but the body's bytes, which are the last: who sends a large body does so from where it is. */
+void evidence_write_head(struct buf *buf, const struct evidence *item);
 /* Copies the body when `copy`; else it borrows from record. */
 bool evidence_read(struct span record, bool copy, struct evidence *ret, struct error *err) MUST_CHECK;
 

@@ -119,7 +119,7 @@ static bool sort_evidence(void *context, struct buf *out, struct error *err)
     struct json_out index = json_out_to(&index_text);
     size_t message = wire_begin(out, OUT_MESSAGE);
 
-    if (!replay_run(sorting->file, &replay, err))
+    if (!replay_read(sorting->file, &replay, err))
         return false;
     json_open_map(&index, NULL);
     json_put_int(&index, "schemaVersion", 2);

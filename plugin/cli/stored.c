@@ -258,5 +258,5 @@ bool stored_work(void *context, struct buf *out, struct error *err)
     CLEANUP(replay_done) struct replay replay = { 0 };
     struct printing printing = { .question = question, .out = out };
 
-    return replay_run(question->file, &replay, err) && stored_walk(&replay, print_layer, &printing, err);
+    return replay_read(question->file, &replay, err) && stored_walk(&replay, print_layer, &printing, err);
 }

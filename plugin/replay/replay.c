@@ -215,17 +215,42 @@ static bool judge(const struct engine_config *config, enum no_match no_match, st
     return replay->now.message || error_oom(err);
 }
 
-bool replay_run(struct span file, struct replay *ret, struct error *err)
+bool replay_read(struct span file, struct replay *ret, struct error *err)
 {
     CLEANUP(parsed_done) struct parsed parsed = {0};
     CLEANUP(replay_done) struct replay replay = {0};
-    CLEANUP(engine_config_done) struct engine_config config = {0};
 
     if (!parse(file, &parsed, &replay, err))
         return false;
-    if (!(replay.request.policy ? engine_load_request(&replay.request, &config, err)
-                                : engine_load_files(&parsed.files, &config, err)) ||
-        !judge(&config, (enum no_match)parsed.no_match, &replay, err))
+    *ret = replay;
+    replay = (struct replay){0};
+    return true;
+}
+
+bool replay_open(struct span file, struct replay *ret, struct engine_config *ret_config, enum no_match *ret_no_match,
+                 struct error *err)
+{
+    CLEANUP(parsed_done) struct parsed parsed = {0};
+    CLEANUP(replay_done) struct replay replay = {0};
+
+    if (!parse(file, &parsed, &replay, err))
+        return false;
+    if (!(replay.request.policy ? engine_load_request(&replay.request, ret_config, err)
+                                : engine_load_files(&parsed.files, ret_config, err)))
+        return false;
+    *ret_no_match = (enum no_match)parsed.no_match;
+    *ret = replay;
+    replay = (struct replay){0};
+    return true;
+}
+
+bool replay_run(struct span file, struct replay *ret, struct error *err)
+{
+    CLEANUP(replay_done) struct replay replay = {0};
+    CLEANUP(engine_config_done) struct engine_config config = {0};
+    enum no_match no_match;
+
+    if (!replay_open(file, &replay, &config, &no_match, err) || !judge(&config, no_match, &replay, err))
         return false;
     *ret = replay;
     replay = (struct replay){0};

@@ -33,6 +33,16 @@ struct replay {
     struct evidence_set evidence;
 };
 
+/* Takes the file apart: `now` stays empty, and its rules are not looked at. `file` must outlive ret. */
+bool replay_read(struct span file, struct replay *ret, struct error *err) MUST_CHECK;
+
+/*
+ * Takes the file apart and loads its rules; `now` stays empty. For who judges by himself (the bench). `file` must
+ * outlive ret.
+ */
+bool replay_open(struct span file, struct replay *ret, struct engine_config *ret_config, enum no_match *ret_no_match,
+                 struct error *err) MUST_CHECK;
+
 /*
  * Decides again. `file` must outlive ret. REASON_MALFORMED for what is no evidence file; a policy that does not load
  * any more is an error too, as it would be on a node.

@@ -33,6 +33,19 @@ static size_t stop(struct exchange *exchange, enum exchange_trouble trouble)
     return 0; /* not what was handed over: libcurl ends the transfer */
 }
 
+/* Room for all that is announced at once, as far as it would be taken: growing by doubling holds a large body twice. */
+static void make_room(struct exchange *exchange)
+{
+    curl_off_t announced = -1;
+
+    if (exchange->body.cap > 0 ||
+        curl_easy_getinfo(exchange->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced) != CURLE_OK ||
+        announced <= 0 || (uint64_t)announced > exchange->max_bytes || (uint64_t)announced > *exchange->budget)
+        return;
+    if (buf_reserve(&exchange->body, (size_t)announced))
+        buf_clear(&exchange->body);
+}
+
 static size_t on_body(char *bytes, size_t one, size_t len, void *context)
 {
     struct exchange *exchange = context;
@@ -47,6 +60,7 @@ static size_t on_body(char *bytes, size_t one, size_t len, void *context)
     if (len > exchange->max_bytes - exchange->body.len || len > *exchange->budget)
         return stop(exchange, TROUBLE_TOO_LARGE);
     *exchange->budget -= len;
+    make_room(exchange);
     buf_append(&exchange->body, bytes, len);
     return buf_ok(&exchange->body) ? len : stop(exchange, TROUBLE_MEMORY);
 }

@@ -126,6 +126,8 @@ struct fetch_answer {
     struct fetch_counters counters;
 };
 void fetch_evidence_write(struct buf *buf, uint32_t job, uint32_t requests, const struct evidence *evidence);
+/* The message but for the body's bytes, which follow it. */
+void fetch_evidence_write_head(struct buf *buf, uint32_t job, uint32_t requests, const struct evidence *evidence);
 void fetch_end_write(struct buf *buf, uint32_t job, const struct fetch_counters *counters);
 /* `message` is EVIDENCE or END. With `copy` the body is copied, else it borrows from message. */
 bool fetch_answer_read(struct span message, bool copy, struct fetch_answer *ret, struct error *err) MUST_CHECK;

@@ -75,10 +75,11 @@ struct fact {
 };
 enum { FACTS_MAX = 256, FACT_SCHEME = 's', FACT_LISTER = 'l' };
 
+/* Bytes on their way to the engine: a message, or the part of one that lies elsewhere (a body). */
 struct outgoing {
     struct outgoing *next;
-    struct buf message;
-    size_t sent;
+    void *owned;
+    struct span left; /* not sent yet, of what is owned */
 };
 
 struct fetcher {

@@ -413,16 +413,22 @@ bool fetch_job_read(struct span message, struct fetch_job *ret, struct error *er
     return true;
 }
 
-void fetch_evidence_write(struct buf *buf, uint32_t job, uint32_t requests, const struct evidence *evidence)
+void fetch_evidence_write_head(struct buf *buf, uint32_t job, uint32_t requests, const struct evidence *evidence)
 {
     size_t start = wire_begin(buf, FETCH_MESSAGE_EVIDENCE), nested;
 
     wire_put_u32(buf, TAG_ID, job);
     wire_put_u32(buf, TAG_REQUESTS, requests);
     nested = wire_open(buf, TAG_EVIDENCE);
-    evidence_write(buf, evidence);
-    wire_close(buf, nested);
-    wire_end(buf, start);
+    evidence_write_head(buf, evidence);
+    wire_close_more(buf, nested, evidence->body.len);
+    wire_end_more(buf, start, evidence->body.len);
+}
+
+void fetch_evidence_write(struct buf *buf, uint32_t job, uint32_t requests, const struct evidence *evidence)
+{
+    fetch_evidence_write_head(buf, job, requests, evidence);
+    buf_span(buf, evidence->body);
 }
 
 void fetch_end_write(struct buf *buf, uint32_t job, const struct fetch_counters *counters)

@@ -39,20 +39,21 @@ bool fetch_preload(struct error *err)
 
 static void out_free(struct outgoing *out)
 {
-    buf_free(&out->message);
+    mem_free(out->owned);
     mem_free(out);
 }
 
-void fetcher_send(struct fetcher *fetcher, struct buf *message)
+/* Takes over what *owned points to, unless memory is out: then the fetcher ends. */
+static void queue(struct fetcher *fetcher, void **owned, struct span bytes)
 {
-    struct outgoing *out = buf_ok(message) ? mem_new(1, sizeof(*out)) : NULL;
+    struct outgoing *out = mem_new(1, sizeof(*out));
 
     if (!out) {
         fetcher->broken = true;
         return;
     }
-    out->message = *message;
-    *message = (struct buf)BUF_INIT(0);
+    out->owned = TAKE_PTR(*owned);
+    out->left = bytes;
     if (fetcher->last_out)
         fetcher->last_out->next = out;
     else
@@ -60,21 +61,35 @@ void fetcher_send(struct fetcher *fetcher, struct buf *message)
     fetcher->last_out = out;
 }
 
+void fetcher_send(struct fetcher *fetcher, struct buf *message)
+{
+    struct span bytes = buf_as_span(message);
+    void *owned CLEANUP(mem_freep) = buf_ok(message) ? buf_take(message) : NULL;
+
+    if (owned)
+        queue(fetcher, &owned, bytes);
+    else
+        fetcher->broken = true;
+}
+
+/* A large body goes out from where libcurl's bytes were gathered: nothing holds it twice. */
 void fetcher_answer(struct running *running, struct evidence *evidence)
 {
-    struct buf message CLEANUP(buf_free) = BUF_INIT((size_t)LIMIT_ATTESTATION_BYTES + 64 * 1024);
+    struct buf head CLEANUP(buf_free) = BUF_INIT(64 * 1024);
 
-    fetch_evidence_write(&message, running->job.id, running->counters.requests - running->told, evidence);
+    fetch_evidence_write_head(&head, running->job.id, running->counters.requests - running->told, evidence);
     running->told = running->counters.requests;
-    fetcher_send(running->fetcher, &message);
+    fetcher_send(running->fetcher, &head);
+    if (evidence->body.len > 0)
+        queue(running->fetcher, &evidence->owned, evidence->body);
+    evidence->body = span_of(NULL, 0);
 }
 
 static void flush(struct fetcher *fetcher)
 {
     while (fetcher->first_out && !fetcher->broken) {
         struct outgoing *out = fetcher->first_out;
-        ssize_t sent = send(fetcher->fd, out->message.ptr + out->sent, out->message.len - out->sent,
-                            MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t sent = send(fetcher->fd, out->left.ptr, out->left.len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
         if (sent < 0 && errno == EINTR)
             continue;
@@ -84,8 +99,8 @@ static void flush(struct fetcher *fetcher)
             fetcher->broken = true;
             return;
         }
-        out->sent += (size_t)sent;
-        if (out->sent < out->message.len)
+        out->left = span_cut(out->left, (size_t)sent, SIZE_MAX);
+        if (out->left.len > 0)
             continue;
         fetcher->first_out = out->next;
         if (!out->next)
