@@ -6,9 +6,10 @@
  * the command with everything it started and waited for (mean), the largest process's peak memory, and the time all
  * runs took.
  *
- * With -s once and traced: every process and its peak memory is seen when it exits, and their sum is printed. Shared
- * pages are counted in each process, so the sum is an upper bound; being traced is slow, so times come from the other
- * mode.
+ * With -s once and traced: every process is seen when it exits, and two sums are printed: of the peaks (shared pages
+ * counted in each), and of the peaks with the pages that are shared at the exit divided among those who share them (who
+ * exits first leaves its share to the rest, so pages shared among our own processes still count more than once). Being
+ * traced is slow, so times come from the other mode.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -145,15 +146,15 @@ static int timed(char *const argv[], size_t runs, size_t at_once, size_t warm_up
     return 0;
 }
 
-/* A number of /proc/PID/status; 0 when it is not there. */
-static long status_number(pid_t pid, const char *name)
+/* A number of /proc/PID/status or smaps_rollup; 0 when it is not there. */
+static long proc_number(pid_t pid, const char *file, const char *name)
 {
     char path[64], *line = NULL;
     size_t size = 0;
     long found = 0;
     FILE *f;
 
-    (void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    (void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
     f = fopen(path, "re");
     while (f && getline(&line, &size, f) > 0) {
         if (strncmp(line, name, strlen(name)) == 0) {
@@ -167,17 +168,17 @@ static long status_number(pid_t pid, const char *name)
     return found;
 }
 
-/* Peak memory of a process that is about to exit. Threads share their leader's: only the leader's exit counts. */
-static long peak_kib(pid_t pid)
+/* Threads share their leader's memory: only the leader's exit counts. */
+static bool is_leader(pid_t pid)
 {
-    return status_number(pid, "Tgid:") == (long)pid ? status_number(pid, "VmHWM:") : 0;
+    return proc_number(pid, "status", "Tgid:") == (long)pid;
 }
 
 static int traced(char *const argv[])
 {
     const long options =
         PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | PTRACE_O_TRACEEXEC;
-    long sum = 0, largest = 0;
+    long sum = 0, shares = 0, largest = 0;
     int processes = 0, status, result = 2;
     pid_t first = fork(), pid;
 
@@ -206,9 +207,12 @@ static int traced(char *const argv[])
             continue;
         }
         if (status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8)) {
-            long kib = peak_kib(pid);
+            long kib = is_leader(pid) ? proc_number(pid, "status", "VmHWM:") : 0;
 
             sum += kib;
+            shares += kib;
+            if (kib > 0)
+                shares += proc_number(pid, "smaps_rollup", "Pss:") - proc_number(pid, "smaps_rollup", "Rss:");
             processes += kib > 0;
             largest = kib > largest ? kib : largest;
         } else if (status >> 16 == 0 && WSTOPSIG(status) != SIGSTOP && WSTOPSIG(status) != SIGTRAP) {
@@ -216,8 +220,8 @@ static int traced(char *const argv[])
         }
         (void)ptrace(PTRACE_CONT, pid, NULL, deliver);
     }
-    (void)printf("{\"processes\": %d, \"rss_sum_kib\": %ld, \"rss_kib\": %ld, \"ok\": %s}\n", processes, sum, largest,
-                 result == 0 ? "true" : "false");
+    (void)printf("{\"processes\": %d, \"rss_sum_kib\": %ld, \"pss_sum_kib\": %ld, \"rss_kib\": %ld, \"ok\": %s}\n",
+                 processes, sum, shares, largest, result == 0 ? "true" : "false");
     return 0;
 }
 
