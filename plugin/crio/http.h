@@ -17,10 +17,19 @@
 
 enum { HTTP_HEAD_BYTES = 8192, HTTP_REASON_BYTES = 400 };
 
+/* Borrowed from the head. */
+struct http_request {
+    bool head_only;      /* HEAD: the answer has no body */
+    struct span target;  /* an absolute path, with its query if there is one */
+};
+
 /*
- * Parses a request's head (RFC 9112): "GET target HTTP/1.x" and header lines up to the empty line. *ret_done = false
- * when the empty line has not come yet. Only GET, no body, an absolute path; the query, if any, is refused.
+ * Parses a request's head (RFC 9112): "GET target HTTP/1.x" (or HEAD) and header lines up to the empty line.
+ * *ret_done = false when the empty line has not come yet.
  */
+bool http_parse_request(struct span head, bool *ret_done, struct http_request *ret, struct error *err) MUST_CHECK;
+
+/* The same for the endorser: only GET, and the query, if any, is refused. */
 bool http_parse_head(struct span head, bool *ret_done, struct span *ret_target, struct error *err) MUST_CHECK;
 
 /*

@@ -69,6 +69,12 @@ static const struct rule store_rules[] = {
     CALL_IF(fcntl, 1, INT_MASK, F_SETFD),
 };
 
+/* On top of the judge's: connections that come in. No call makes or binds a socket. */
+static const struct rule listener_rules[] = {
+    CALL_IF(accept4, 3, INT_MASK, SOCK_CLOEXEC | SOCK_NONBLOCK),
+    CALL(shutdown),
+};
+
 /* On top of the judge's: names, sockets, threads, and opening of files for reading (which ones, Landlock says). */
 static const struct rule fetcher_rules[] = {
     CALL_IF(socket, 0, INT_MASK, AF_INET),
@@ -117,25 +123,43 @@ static bool add_rule(scmp_filter_ctx filter, const struct rule *rule, struct err
     return true;
 }
 
+/* What a kind may do beyond the judge. */
+static const struct rule *rules_beyond(enum sandbox_kind kind, size_t *ret_count)
+{
+    switch (kind) {
+    case SANDBOX_STORE:
+        *ret_count = ARRAY_LEN(store_rules);
+        return store_rules;
+    case SANDBOX_LISTENER:
+        *ret_count = ARRAY_LEN(listener_rules);
+        return listener_rules;
+    case SANDBOX_FETCHER:
+        *ret_count = ARRAY_LEN(fetcher_rules);
+        return fetcher_rules;
+    case SANDBOX_JUDGE:
+    default:
+        *ret_count = 0;
+        return NULL;
+    }
+}
+
 static bool add_rules(scmp_filter_ctx filter, enum sandbox_kind kind, struct error *err)
 {
-    for (size_t i = 0; i < sizeof(judge_rules) / sizeof(judge_rules[0]); i++)
+    size_t count;
+    const struct rule *beyond = rules_beyond(kind, &count);
+
+    for (size_t i = 0; i < ARRAY_LEN(judge_rules); i++)
         /* the fetcher has wider rules of its own for these three */
         if (kind != SANDBOX_FETCHER ||
             (judge_rules[i].call != SCMP_SYS(mmap) && judge_rules[i].call != SCMP_SYS(sendto) &&
              judge_rules[i].call != SCMP_SYS(recvfrom)))
             if (!add_rule(filter, &judge_rules[i], err))
                 return false;
-    if (kind == SANDBOX_JUDGE)
-        return true;
-    for (size_t i = 0; kind == SANDBOX_STORE && i < sizeof(store_rules) / sizeof(store_rules[0]); i++)
-        if (!add_rule(filter, &store_rules[i], err))
+    for (size_t i = 0; i < count; i++)
+        if (!add_rule(filter, &beyond[i], err))
             return false;
-    if (kind == SANDBOX_STORE)
+    if (kind != SANDBOX_FETCHER)
         return true;
-    for (size_t i = 0; i < sizeof(fetcher_rules) / sizeof(fetcher_rules[0]); i++)
-        if (!add_rule(filter, &fetcher_rules[i], err))
-            return false;
     /* A filter cannot look at clone3's flags: libc falls back to clone when told there is no such call. */
     if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) != 0)
         return error_set(err, REASON_SANDBOX, "seccomp refuses the rule for clone3");

@@ -20,6 +20,7 @@ enum {
     FETCHER_DESCRIPTORS = 512,
     JUDGE_DESCRIPTORS = 1,       /* its socket, number 0 */
     STORE_DESCRIPTORS = 16,      /* its socket, and the directories and the file of one path */
+    LISTENER_DESCRIPTORS = 64,
 };
 
 /*
@@ -76,21 +77,35 @@ static bool limit(int resource, rlim_t value, struct error *err)
     return true;
 }
 
+static rlim_t descriptors_of(enum sandbox_kind kind)
+{
+    switch (kind) {
+    case SANDBOX_FETCHER:
+        return FETCHER_DESCRIPTORS;
+    case SANDBOX_STORE:
+        return STORE_DESCRIPTORS;
+    case SANDBOX_LISTENER:
+        return LISTENER_DESCRIPTORS;
+    case SANDBOX_JUDGE:
+    default:
+        return JUDGE_DESCRIPTORS;
+    }
+}
+
 static bool limit_resources(enum sandbox_kind kind, struct error *err)
 {
     if (!limit(RLIMIT_CORE, 0, err) || !limit(RLIMIT_FSIZE, 0, err) || !limit(RLIMIT_MEMLOCK, 0, err))
         return false;
-    if (kind == SANDBOX_FETCHER)
-        return limit(RLIMIT_NOFILE, FETCHER_DESCRIPTORS, err);
-    return limit(RLIMIT_NOFILE, kind == SANDBOX_STORE ? STORE_DESCRIPTORS : JUDGE_DESCRIPTORS, err) &&
-           limit(RLIMIT_NPROC, 0, err) && limit(RLIMIT_CPU, JUDGE_CPU_SECONDS, err);
+    if (!limit(RLIMIT_NOFILE, descriptors_of(kind), err))
+        return false;
+    return kind == SANDBOX_FETCHER || (limit(RLIMIT_NPROC, 0, err) && limit(RLIMIT_CPU, JUDGE_CPU_SECONDS, err));
 }
 
 static bool restrict_files(enum sandbox_kind kind, const struct sandbox *sandbox, struct error *err)
 {
     const char *paths[ARRAY_LEN(fetcher_paths) + 2];
 
-    if (kind == SANDBOX_JUDGE)
+    if (kind == SANDBOX_JUDGE || kind == SANDBOX_LISTENER)
         return landlock_enter(NULL, 0, false, err);
     if (kind == SANDBOX_STORE)
         return landlock_enter(sandbox->directories, sandbox->directory_count, false, err);

@@ -18,6 +18,7 @@ enum sandbox_kind {
     SANDBOX_JUDGE,   /* reads and writes its socket, manages memory, exits; also the fetcher's parser */
     SANDBOX_FETCHER, /* sockets, threads, and reading of what read_paths name */
     SANDBOX_STORE,   /* as the judge, and reading below `directories`; no network */
+    SANDBOX_LISTENER, /* as the judge, and accepting on a socket that listens already (doctor's throw-away registry) */
 };
 
 struct sandbox {

@@ -5,6 +5,9 @@
 cri.py SOCKET pod NAME                      RunPodSandbox on the host's network; prints the id
 cri.py SOCKET create POD-ID POD-NAME NAME IMAGE   CreateContainer; prints the id
 cri.py SOCKET start ID | remove ID | remove-pod ID
+cri.py SOCKET pull IMAGE                    PullImage
+cri.py SOCKET images IMAGE                  ListImages; prints the ids that fit
+cri.py SOCKET rmi IMAGE                     RemoveImage
 A refusal is printed on stderr in the runtime's words, exit 1.
 """
 import struct
@@ -32,7 +35,7 @@ def number(field, value):
     return varint(field << 3) + varint(value)
 
 
-def first_string(message, field):
+def first_bytes(message, field):
     at = 0
 
     def read():
@@ -52,19 +55,23 @@ def first_string(message, field):
             continue
         length = read()
         if key >> 3 == field:
-            return message[at:at + length].decode()
+            return message[at:at + length]
         at += length
-    return ""
+    return b""
 
 
-def call(socket, method, body):
+def first_string(message, field):
+    return first_bytes(message, field).decode()
+
+
+def call(socket, method, body, service="RuntimeService"):
     with tempfile.NamedTemporaryFile() as request, tempfile.NamedTemporaryFile() as head, \
             tempfile.NamedTemporaryFile() as answer:
         request.write(struct.pack(">BI", 0, len(body)) + body)
         request.flush()
         subprocess.run(["curl", "-sS", "--max-time", "60", "--noproxy", "*", "--http2-prior-knowledge", "--unix-socket", socket,
                         "-D", head.name, "-o", answer.name, "-H", "Content-Type: application/grpc", "-H", "TE: trailers",
-                        "--data-binary", "@" + request.name, "http://localhost/runtime.v1.RuntimeService/" + method], check=True)
+                        "--data-binary", "@" + request.name, "http://localhost/runtime.v1.%s/%s" % (service, method)], check=True)
         headers = urllib.parse.unquote(open(head.name, encoding="utf-8").read())
         if "grpc-status: 0" not in headers.lower():
             lines = [line for line in headers.splitlines() if line.lower().startswith("grpc-message")]
@@ -87,6 +94,12 @@ def main():
         config = text(1, text(1, name)) + text(2, text(1, image))
         config += text(15, text(4, text(3, number(1, 2) + number(2, 1))))
         print(first_string(call(socket, "CreateContainer", text(1, pod) + text(2, config) + text(3, pod_config(pod_name))), 1))
+    elif command in ("pull", "rmi", "images"):
+        method = {"pull": "PullImage", "rmi": "RemoveImage", "images": "ListImages"}[command]
+        image = text(1, text(1, arguments[0]))  # ImageSpec, also as the one member of ImageFilter
+        answer = call(socket, method, text(1, image) if command == "images" else image, "ImageService")
+        if command == "images" and answer:
+            print(first_string(first_bytes(answer, 1), 1))
     else:
         method = {"start": "StartContainer", "remove": "RemoveContainer", "remove-pod": "RemovePodSandbox"}[command]
         call(socket, method, text(1, arguments[0]))

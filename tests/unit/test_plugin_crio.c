@@ -110,6 +110,8 @@ static const struct head_case head_cases[] = {
     {"GET /%61 HTTP/1.1\r\n\r\n", false, true, NULL},
     {"GET http://x/a HTTP/1.1\r\n\r\n", false, true, NULL},
     {"\r\n\r\n", false, true, NULL},
+    {"HEAD /a HTTP/1.1\r\n\r\n", false, true, NULL},
+    {"\x16\x03\x01", false, true, NULL}, /* TLS: no empty line would ever come */
 };
 
 START_TEST(reads_heads)
@@ -125,6 +127,20 @@ START_TEST(reads_heads)
         ck_assert(span_eq_str(target, c->target));
     if (!ok)
         ck_assert_int_eq(err.reason, REASON_BAD_REQUEST);
+}
+END_TEST
+
+START_TEST(reads_requests)
+{
+    struct http_request request = {false, {NULL, 0}};
+    struct error err = ERROR_INIT;
+    bool done = false;
+
+    ck_assert(http_parse_request(span_str("HEAD /v2/a/manifests/v1?x=%41 HTTP/1.1\r\n\r\n"), &done, &request, &err));
+    ck_assert(done && request.head_only && span_eq_str(request.target, "/v2/a/manifests/v1?x=%41"));
+    ck_assert(http_parse_request(span_str("GET / HTTP/1.0\n\n"), &done, &request, &err));
+    ck_assert(done && !request.head_only && span_eq_str(request.target, "/"));
+    ck_assert(!http_parse_request(span_str("PUT / HTTP/1.1\r\n\r\n"), &done, &request, &err));
 }
 END_TEST
 
@@ -200,6 +216,7 @@ int main(void)
     tcase_add_test(cases, writes_the_stored_form);
     tcase_add_loop_test(cases, reads_heads, 0, (int)ARRAY_LEN(head_cases));
     tcase_add_test(cases, reasons_stay_on_their_line);
+    tcase_add_test(cases, reads_requests);
     tcase_add_test(cases, hears_the_helper);
     tcase_add_test(cases, forgets_pulls);
     suite_add_tcase(suite, cases);

@@ -139,7 +139,7 @@ static void find_version(struct doctor *doctor, struct containerd *ret)
                    "let root own it and nobody else write it", "%s", err.text);
         return;
     }
-    if (doctor_run(ret->program, argv, VERSION_TIMEOUT_MS, text, sizeof(text), &status, &err))
+    if (doctor_run(ret->program, argv, VERSION_TIMEOUT_MS, DOCTOR_RUN_OUTPUT, text, sizeof(text), &status, &err))
         parse_version(text, ret);
 }
 

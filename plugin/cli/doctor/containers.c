@@ -203,38 +203,10 @@ static void check_endorser(struct doctor *doctor)
                    NODE_KEY_PUBLIC_PATH);
 }
 
-/* The last of crio.conf and crio.conf.d/ that sets it. */
-static void read_crio_conf(struct doctor *doctor, const char *path, char **policy, char **pause)
+/* Calls back for crio.conf and every file of crio.conf.d, in the order in which CRI-O reads them. */
+static void each_crio_file(struct doctor *doctor, void (*visit)(struct doctor *doctor, const char *path, void *context),
+                           void *context)
 {
-    CLEANUP(buf_free) struct buf bytes = { 0 };
-    CLEANUP(tree_freep) struct tree *tree = NULL;
-    struct error err = ERROR_INIT;
-    const struct node *image, *value;
-
-    if (access(path, F_OK) != 0)
-        return;
-    if (!file_read(path, LIMIT_SETTINGS_BYTES, FILE_ANY, &bytes, &err) ||
-        !toml_parse(buf_as_span(&bytes), path, &tree, &err)) {
-        doctor_add(doctor, CHECK_FAIL, "crio.config", "CRI-O does not start with it", "correct the file", "%s",
-                   err.text);
-        return;
-    }
-    image = node_get(node_get(tree_root(tree), "crio"), "image");
-    value = node_get(image, "signature_policy");
-    if (node_is(value, NODE_STRING)) {
-        mem_free(*policy);
-        *policy = value->text.len > 0 ? span_dup(value->text) : NULL;
-    }
-    value = node_get(image, "pause_image");
-    if (node_is(value, NODE_STRING)) {
-        mem_free(*pause);
-        *pause = span_dup(value->text);
-    }
-}
-
-static void read_crio(struct doctor *doctor, char **policy, char **pause)
-{
-    static const char *const suffixes[] = { ".conf", NULL };
     CLEANUP(mem_freep) char *main_file = doctor_path(doctor, "/etc/crio/crio.conf");
     CLEANUP(mem_freep) char *directory = doctor_path(doctor, "/etc/crio/crio.conf.d");
     CLEANUP(names_free) struct names names = { 0 };
@@ -242,15 +214,65 @@ static void read_crio(struct doctor *doctor, char **policy, char **pause)
 
     if (main_file == NULL || directory == NULL)
         return;
-    read_crio_conf(doctor, main_file, policy, pause);
-    if (!dir_list(directory, suffixes, &names, &ignored))
+    if (access(main_file, F_OK) == 0)
+        visit(doctor, main_file, context);
+    if (!dir_list(directory, NULL, &names, &ignored))
         return;
     for (size_t i = 0; i < names.count; i++) {
         CLEANUP(mem_freep) char *path = mem_printf("%s/%s", directory, names.items[i]);
 
         if (path != NULL)
-            read_crio_conf(doctor, path, policy, pause);
+            visit(doctor, path, context);
     }
+}
+
+static bool read_crio_file(const char *path, struct buf *bytes, struct tree **ret, struct error *err)
+{
+    return file_read(path, LIMIT_SETTINGS_BYTES, FILE_ANY, bytes, err) &&
+           toml_parse(buf_as_span(bytes), path, ret, err);
+}
+
+struct crio_value {
+    const char *section, *name;
+    char *text; /* owned */
+};
+
+static void look_up(struct doctor *doctor, const char *path, void *context)
+{
+    struct crio_value *value = context;
+    CLEANUP(buf_free) struct buf bytes = { 0 };
+    CLEANUP(tree_freep) struct tree *tree = NULL;
+    struct error ignored = ERROR_INIT;
+    const struct node *node;
+
+    if (!read_crio_file(path, &bytes, &tree, &ignored))
+        return;
+    node = node_get(node_get(node_get(tree_root(tree), "crio"), value->section), value->name);
+    if (!node_is(node, NODE_STRING))
+        return;
+    mem_free(value->text);
+    value->text = span_dup(node->text);
+    if (value->text == NULL)
+        doctor->out_of_memory = true;
+}
+
+char *crio_setting(struct doctor *doctor, const char *section, const char *name)
+{
+    struct crio_value value = { section, name, NULL };
+
+    each_crio_file(doctor, look_up, &value);
+    return value.text;
+}
+
+static void check_crio_file(struct doctor *doctor, const char *path, void *context UNUSED)
+{
+    CLEANUP(buf_free) struct buf bytes = { 0 };
+    CLEANUP(tree_freep) struct tree *tree = NULL;
+    struct error err = ERROR_INIT;
+
+    if (!read_crio_file(path, &bytes, &tree, &err))
+        doctor_add(doctor, CHECK_FAIL, "crio.config", "CRI-O does not start with it", "correct the file", "%s",
+                   err.text);
 }
 
 /* A file per namespace takes the place of the global policy, for pulls and starts in that namespace. */
@@ -273,15 +295,19 @@ static void check_namespaces(struct doctor *doctor)
 
 void doctor_crio(struct doctor *doctor)
 {
-    CLEANUP(mem_freep) char *policy = NULL;
+    CLEANUP(mem_freep) char *setting = NULL;
     CLEANUP(mem_freep) char *pause = NULL;
+    const char *policy;
 
     if (!exists(doctor, "/etc/crio") && !exists(doctor, "/usr/bin/crio")) {
         doctor_add(doctor, CHECK_NOTE, "crio.found", "there is nothing to check", NULL,
                    "no CRI-O was found on this node");
         return;
     }
-    read_crio(doctor, &policy, &pause);
+    each_crio_file(doctor, check_crio_file, NULL);
+    setting = crio_setting(doctor, "image", "signature_policy");
+    pause = crio_setting(doctor, "image", "pause_image");
+    policy = setting != NULL && setting[0] != '\0' ? setting : NULL;
     if (policy == NULL)
         doctor_add(doctor, CHECK_FAIL, "crio.signature-policy",
                    "CRI-O then checks at pulls by /etc/containers/policy.json alone, and at the start of containers "

@@ -2,7 +2,8 @@
 /*
  * pullguard doctor: is it really on? A list of checks; each adds results. A result says what was found, why it matters
  * and what to do, and has a stable id for monitoring. Doctor reads configuration files of this node and runs two
- * programs (containerd --version, our engine's self-test); it has no network.
+ * programs (containerd --version, our engine's self-test); it has no network. The canary alone (canary/) pulls, and
+ * listens on loopback while it does.
  */
 #ifndef PG_PLUGIN_CLI_DOCTOR_DOCTOR_H
 #define PG_PLUGIN_CLI_DOCTOR_DOCTOR_H
@@ -24,8 +25,19 @@ struct check_result {
 struct doctor_values {
     const char *containerd;        /* program */
     const char *containerd_config; /* file */
+    bool canary;
+    struct text_list canary_runtime;
+    const char *canary_port, *canary_timeout;
+    const char *ctr, *crictl, *podman; /* programs */
+    const char *containerd_address, *crio_address;
     struct text_list only;         /* areas */
     bool quiet;
+};
+
+/* What became of a canary, for JSON; the check of the same runtime says it for people. */
+struct canary_result {
+    const char *runtime, *outcome, *removed; /* static */
+    char *image, *digest, *reason;           /* owned; image and digest NULL when there was none */
 };
 
 struct doctor {
@@ -40,7 +52,12 @@ struct doctor {
     bool no_match_denies;
     bool engine_loaded;
     char *pause_image;     /* owned; NULL = no CRI configuration seen */
+
+    struct canary_result canaries[4];
+    size_t canary_count;
+    bool canary_untried;   /* asked for, and no pull could be tried */
 };
+void doctor_done(struct doctor *doctor);
 
 /* Adds a result. id, why and todo are static texts; what is formatted, with text from files already clean. */
 void doctor_add(struct doctor *doctor, enum check_level level, const char *id, const char *why, const char *todo,
@@ -59,8 +76,12 @@ void doctor_system(struct doctor *doctor);
 
 /* `path` below --root, or NULL (out of memory, noted). */
 char *doctor_path(struct doctor *doctor, const char *path);
-/* Runs a program at an absolute path with one argument list and gathers at most 4 KiB of its standard output. */
-bool doctor_run(const char *path, char *const argv[], int timeout_ms, char *dst, size_t size, int *ret_status,
-                struct error *err) MUST_CHECK;
+/* Runs a program at an absolute path and gathers its standard output, or everything it says. */
+enum doctor_run_what { DOCTOR_RUN_OUTPUT, DOCTOR_RUN_ERRORS /* standard error as well */ };
+bool doctor_run(const char *path, char *const argv[], int timeout_ms, enum doctor_run_what what, char *dst, size_t size,
+                int *ret_status, struct error *err) MUST_CHECK;
+
+/* A text of crio.conf and its drop-ins, [crio.SECTION] NAME: the last one counts. Owned; NULL when nobody sets it. */
+char *crio_setting(struct doctor *doctor, const char *section, const char *name);
 
 #endif

@@ -74,7 +74,7 @@ static void check_sandbox(struct doctor *doctor)
         argv[2] = root_option;
         argv[3] = root;
     }
-    if (!doctor_run(path, argv, SELFTEST_TIMEOUT_MS, text, sizeof(text), &status, &err)) {
+    if (!doctor_run(path, argv, SELFTEST_TIMEOUT_MS, DOCTOR_RUN_OUTPUT, text, sizeof(text), &status, &err)) {
         doctor_add(doctor, CHECK_FAIL, "sandbox.selftest", "with sandbox: require every pull is denied", NULL, "%s",
                    err.text);
         return;

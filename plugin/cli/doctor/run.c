@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs one of the two programs that doctor asks: own process, clean environment, a deadline, bounded output. */
+/* Runs a program that doctor asks: own process, clean environment, a deadline, bounded output. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,13 +14,25 @@
 #include "base/mem.h"
 #include "plugin/cli/doctor/doctor.h"
 
-static void become(const char *path, char *const argv[], int out)
+/* Programs with a configuration per user take the one of the user who runs this, whatever HOME says. */
+static void put_home(char *dst, size_t size)
 {
-    static char locale[] = "LC_ALL=C", search[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-    static char *const environment[] = { locale, search, NULL };
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    const struct passwd *user = getpwuid(geteuid());
 
-    if (null >= 0 && dup2(null, 0) == 0 && dup2(out, 1) == 1 && dup2(null, 2) == 2)
+    snprintf(dst, size, "HOME=%s", user != NULL ? user->pw_dir : "/");
+}
+
+static void become(const char *path, char *const argv[], const char *home, int out, enum doctor_run_what what)
+{
+    static char locale[] = "LC_ALL=C", search[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", home_variable[512];
+    static char *const environment[] = { locale, search, home_variable, NULL };
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    sigset_t none;
+
+    snprintf(home_variable, sizeof(home_variable), "%s", home);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    if (null >= 0 && dup2(null, 0) == 0 && dup2(out, 1) == 1 && dup2(what == DOCTOR_RUN_ERRORS ? out : null, 2) == 2)
         execve(path, argv, environment);
     _exit(127);
 }
@@ -46,20 +60,22 @@ static bool gather(int fd, int64_t deadline, char *dst, size_t size)
     }
 }
 
-bool doctor_run(const char *path, char *const argv[], int timeout_ms, char *dst, size_t size, int *ret_status,
-                struct error *err)
+bool doctor_run(const char *path, char *const argv[], int timeout_ms, enum doctor_run_what what, char *dst, size_t size,
+                int *ret_status, struct error *err)
 {
     int64_t deadline = mono_ms() + timeout_ms;
+    char home[512];
     int ends[2];
     pid_t pid;
     bool ended;
 
     dst[0] = '\0';
+    put_home(home, sizeof(home));
     if (pipe2(ends, O_CLOEXEC) != 0)
         return error_errno(err, REASON_INTERNAL, errno, "pipe");
     pid = fork();
     if (pid == 0)
-        become(path, argv, ends[1]);
+        become(path, argv, home, ends[1], what);
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);
