@@ -123,14 +123,17 @@ static bool lint_matcher(struct lint *lint, struct place at, const char *what, c
     struct span text = span_str(matcher->text);
     char shown[SHOWN_BYTES];
 
+    text_clean(text, shown, sizeof(shown));
+    if (matcher->regex == NULL && span_find_byte(text, '*') != SIZE_MAX)
+        return warn(lint, at, "%s \"%s\" is compared whole, and * stands for itself; %sRegExp takes an expression", what,
+                    shown, what);
     if (matcher->regex == NULL)
         return true;
-    text_clean(text, shown, sizeof(shown));
     if (regex_search(matcher->regex, span_str("")) && regex_search(matcher->regex, span_str("\x01")))
-        return warn(lint, at, "%s \"%s\" matches anything", what, shown);
+        return warn(lint, at, "%sRegExp \"%s\" matches anything", what, shown);
     if ((!span_starts(text, "^") && !span_starts(text, "(?i)^") && !span_starts(text, "\\A")) ||
         (!span_ends(text, "$") && !span_ends(text, "\\z")))
-        return warn(lint, at, "%s \"%s\" is not anchored: it may match anywhere; begin it with ^ and end it with $",
+        return warn(lint, at, "%sRegExp \"%s\" is not anchored: it may match anywhere; begin it with ^ and end it with $",
                     what, shown);
     return true;
 }
@@ -140,8 +143,8 @@ static bool lint_identities(struct lint *lint, const struct authority *authority
     for (size_t i = 0; i < authority->identity_count; i++) {
         const struct identity *identity = &authority->identities[i];
 
-        if (!lint_matcher(lint, identity->at, "issuerRegExp", &identity->issuer) ||
-            !lint_matcher(lint, identity->at, "subjectRegExp", &identity->subject))
+        if (!lint_matcher(lint, identity->at, "issuer", &identity->issuer) ||
+            !lint_matcher(lint, identity->at, "subject", &identity->subject))
             return false;
     }
     return true;
@@ -156,8 +159,36 @@ static bool lint_keys(struct lint *lint, const struct authority *authority)
             !warn(lint, authority->at, "authority \"%s\" names the key %.12s..., which is revoked", authority->name,
                   fingerprint))
             return false;
+        if (authority->members[i].has_not_after && authority->log_root == ROOT_NONE &&
+            authority->tsa_root == ROOT_NONE)
+            return warn(lint, authority->at,
+                        "authority \"%s\" ends the key %.12s... (notAfter) and asks for no trusted time: from then on "
+                        "its older signatures are refused as well; ctlog or rfc3161timestamp keeps them",
+                        authority->name, fingerprint);
     }
     return true;
+}
+
+/* What cosign cannot sign, or by default does not. */
+static bool lint_signed_words(struct lint *lint, const struct authority *authority)
+{
+    char shown[SHOWN_BYTES];
+
+    for (size_t i = 0; i < authority->annotation_count; i++) {
+        if (strchr(authority->annotations[i].value, ',') != NULL &&
+            !warn(lint, authority->at,
+                  "authority \"%s\" wants a value with a comma for the annotation \"%s\"; \"cosign sign -a\" splits at "
+                  "commas, so it signs no such value",
+                  authority->name, text_clean(span_str(authority->annotations[i].key), shown, sizeof(shown))))
+            return false;
+    }
+    if (authority->reference != REFERENCE_REPOSITORY && authority->reference != REFERENCE_EXACT)
+        return true;
+    return authority->format == FORMAT_LEGACY ||
+           warn(lint, authority->at,
+                "authority \"%s\" wants the image's name signed (identity); cosign 3 makes bundles, which sign none, "
+                "unless told --new-bundle-format=false",
+                authority->name);
 }
 
 static bool warn_condition(void *context, uint32_t line, uint32_t column, const char *text)
@@ -184,6 +215,32 @@ static bool lint_attestations(struct lint *lint, const struct authority *authori
     return true;
 }
 
+/* Nothing is verified here: what holds the name decides, and a tag is a name that whoever may push can move. */
+static bool lint_static_pass(struct lint *lint, const struct policy *policy)
+{
+    char shown[SHOWN_BYTES];
+    bool passes = false;
+
+    for (size_t i = 0; i < policy->authority_count; i++)
+        passes |= policy->authorities[i].kind == AUTHORITY_STATIC && policy->authorities[i].static_pass;
+    for (size_t i = 0; passes && i < policy->glob_count; i++) {
+        const char *text = policy->globs[i].text, *last_slash = strrchr(text, '/');
+        const char *tag = strchr(last_slash != NULL ? last_slash : text, ':');
+
+        text_clean(span_str(text), shown, sizeof(shown));
+        if (strspn(text, "*") == strlen(text) &&
+            !warn(lint, policy->globs[i].at, "glob \"%s\" with static: pass lets every image through unverified", shown))
+            return false;
+        if (tag != NULL && strchr(text, '@') == NULL &&
+            !warn(lint, policy->globs[i].at,
+                  "glob \"%s\" with static: pass names a tag, and whoever can push moves tags: name the digest "
+                  "(\"...@sha256:...\"), or ask for a signature",
+                  shown))
+            return false;
+    }
+    return true;
+}
+
 static bool lint_authorities(struct lint *lint)
 {
     const struct policy *policy = lint->policy;
@@ -196,7 +253,8 @@ static bool lint_authorities(struct lint *lint)
             !warn(lint, authority->at,
                   "authority \"%s\" passes everything (static: pass), so the others decide nothing", authority->name))
             return false;
-        if (!lint_identities(lint, authority) || !lint_keys(lint, authority) || !lint_attestations(lint, authority))
+        if (!lint_identities(lint, authority) || !lint_keys(lint, authority) || !lint_attestations(lint, authority) ||
+            !lint_signed_words(lint, authority))
             return false;
     }
     return true;
@@ -249,7 +307,7 @@ static bool lint_policy(struct lint *lint)
     if (policy->lint_first_block_only &&
         !warn(lint, policy->at, "key.data holds several keys; here each of them counts, in a cluster only the first"))
         return false;
-    return lint_authorities(lint);
+    return lint_static_pass(lint, policy) && lint_authorities(lint);
 }
 
 bool policy_lint(const struct policy_set *set, struct policy_warnings *ret, struct error *err)
