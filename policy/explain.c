@@ -1,7 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/match.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
+
+/* Of the keys above, those that count for some time only. */
+static void put_windows(const struct policy_set *set, const struct authority *authority, struct json_out *out)
+{
+    char when[TIME_TEXT_BYTES];
+
+    json_open_list(out, "validity");
+    for (size_t i = 0; i < authority->member_count; i++) {
+        const struct member *member = &authority->members[i];
+
+        if (!member->has_not_before && !member->has_not_after)
+            continue;
+        json_open_map(out, NULL);
+        json_put_str(out, "key", pubkey_fingerprint(set->keys[member->key].key));
+        if (member->name != NULL)
+            json_put_str(out, "name", member->name);
+        if (member->has_not_before)
+            json_put_str(out, "notBefore", time_format(member->not_before, when));
+        if (member->has_not_after)
+            json_put_str(out, "notAfter", time_format(member->not_after, when));
+        json_close_map(out);
+    }
+    json_close_list(out);
+}
 
 static void put_authority(const struct policy_set *set, const struct authority *authority, struct json_out *out)
 {
@@ -17,6 +42,7 @@ static void put_authority(const struct policy_set *set, const struct authority *
     for (size_t i = 0; i < authority->member_count; i++)
         json_put_str(out, NULL, pubkey_fingerprint(set->keys[authority->members[i].key].key));
     json_close_list(out);
+    put_windows(set, authority, out);
     json_open_list(out, "identities");
     for (size_t i = 0; i < authority->identity_count; i++) {
         json_open_map(out, NULL);

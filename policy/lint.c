@@ -125,16 +125,17 @@ static bool lint_matcher(struct lint *lint, struct place at, const char *what, c
 
     text_clean(text, shown, sizeof(shown));
     if (matcher->regex == NULL && span_find_byte(text, '*') != SIZE_MAX)
-        return warn(lint, at, "%s \"%s\" is compared whole, and * stands for itself; %sRegExp takes an expression", what,
-                    shown, what);
+        return warn(lint, at, "%s \"%s\" is compared whole, and * stands for itself; %sRegExp takes an expression",
+                    what, shown, what);
     if (matcher->regex == NULL)
         return true;
     if (regex_search(matcher->regex, span_str("")) && regex_search(matcher->regex, span_str("\x01")))
         return warn(lint, at, "%sRegExp \"%s\" matches anything", what, shown);
     if ((!span_starts(text, "^") && !span_starts(text, "(?i)^") && !span_starts(text, "\\A")) ||
         (!span_ends(text, "$") && !span_ends(text, "\\z")))
-        return warn(lint, at, "%sRegExp \"%s\" is not anchored: it may match anywhere; begin it with ^ and end it with $",
-                    what, shown);
+        return warn(lint, at,
+                    "%sRegExp \"%s\" is not anchored: it may match anywhere; begin it with ^ and end it with $", what,
+                    shown);
     return true;
 }
 
@@ -229,7 +230,8 @@ static bool lint_static_pass(struct lint *lint, const struct policy *policy)
 
         text_clean(span_str(text), shown, sizeof(shown));
         if (strspn(text, "*") == strlen(text) &&
-            !warn(lint, policy->globs[i].at, "glob \"%s\" with static: pass lets every image through unverified", shown))
+            !warn(lint, policy->globs[i].at, "glob \"%s\" with static: pass lets every image through unverified",
+                  shown))
             return false;
         if (tag != NULL && strchr(text, '@') == NULL &&
             !warn(lint, policy->globs[i].at,

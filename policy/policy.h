@@ -63,6 +63,23 @@ const char *policy_set_fingerprint(const struct policy_set *set);
  */
 int64_t policy_set_valid_until(const struct policy_set *set, int64_t now);
 
+/*
+ * When keys count (notBefore, notAfter): each key of each authority that limits it. Strings are the set's, the list is
+ * the caller's (mem_free).
+ */
+struct policy_window {
+    const char *policy, *authority;
+    const char *name;               /* of the key; NULL = none */
+    const char *fingerprint;
+    int64_t not_before, not_after;  /* closed; INT64_MIN, INT64_MAX = open */
+    bool proves_time;               /* asks for a trusted time: signatures made within stay good afterwards */
+};
+enum policy_window_state { WINDOW_OPEN, WINDOW_ENDS_SOON, WINDOW_NOT_YET, WINDOW_ENDED };
+enum { WINDOW_SOON_SECONDS = 30 * 24 * 3600 }; /* what is left then is announced */
+enum policy_window_state policy_window_state(const struct policy_window *window, int64_t now);
+bool policy_set_windows(const struct policy_set *set, struct policy_window **ret, size_t *ret_count,
+                        struct error *err) MUST_CHECK;
+
 /* The names an image is known by in this pull (policy.md trap 2). */
 struct policy_image {
     const char *written;    /* as the user wrote it */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How long a verdict can be kept without asking again: until the clock alone could change it. */
+/* How long a verdict can be kept without asking again: until the clock alone could change it. When keys count. */
+#include "base/mem.h"
 #include "policy/condition_model.h"
 #include "policy/model.h"
 
@@ -65,4 +66,50 @@ int64_t policy_set_valid_until(const struct policy_set *set, int64_t now)
                 member_edges(&authority->members[k], now, &until);
         }
     return until;
+}
+
+static struct policy_window window_of(const struct policy_set *set, const struct policy *policy,
+                                      const struct authority *authority, const struct member *member)
+{
+    return (struct policy_window){
+        .policy = policy->name, .authority = authority->name, .name = member->name,
+        .fingerprint = pubkey_fingerprint(set->keys[member->key].key),
+        .not_before = member->has_not_before ? member->not_before : INT64_MIN,
+        .not_after = member->has_not_after ? member->not_after : INT64_MAX,
+        .proves_time = authority->log_root != ROOT_NONE || authority->tsa_root != ROOT_NONE,
+    };
+}
+
+bool policy_set_windows(const struct policy_set *set, struct policy_window **ret, size_t *ret_count, struct error *err)
+{
+    struct policy_window *windows CLEANUP(mem_freep) = NULL;
+    size_t count = 0, capacity = 0;
+
+    for (size_t i = 0; i < set->policy_count; i++)
+        for (size_t j = 0; j < set->policies[i].authority_count; j++) {
+            const struct authority *authority = &set->policies[i].authorities[j];
+
+            for (size_t k = 0; k < authority->member_count; k++) {
+                const struct member *member = &authority->members[k];
+
+                if (!member->has_not_before && !member->has_not_after)
+                    continue;
+                if (!mem_grow(&windows, &capacity, count, sizeof(*windows), SIZE_MAX / 256))
+                    return error_oom(err);
+                windows[count++] = window_of(set, &set->policies[i], authority, member);
+            }
+        }
+    *ret = TAKE_PTR(windows);
+    *ret_count = count;
+    return true;
+}
+
+enum policy_window_state policy_window_state(const struct policy_window *window, int64_t now)
+{
+    if (now > window->not_after)
+        return WINDOW_ENDED;
+    if (now < window->not_before)
+        return WINDOW_NOT_YET;
+    return window->not_after < INT64_MAX && window->not_after - WINDOW_SOON_SECONDS <= now ? WINDOW_ENDS_SOON
+                                                                                          : WINDOW_OPEN;
 }

@@ -2,6 +2,7 @@
 /* pullguard policy explain: which policies match a reference and by which glob. No network. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/encode.h"
 #include "base/json_out.h"
 #include "base/limits.h"
@@ -70,13 +71,42 @@ static void print_field(const char *label, struct span text)
     say_clean(stdout, text, 600);
 }
 
-static void print_authority(const struct node *authority)
+/* A key's dates, and what they come to now; in colour when somebody should do something. */
+static void print_window(const struct cli *cli, const struct node *authority, struct span key)
+{
+    static const char *const states[] = { [WINDOW_ENDS_SOON] = "  ENDS SOON", [WINDOW_NOT_YET] = "  NOT YET VALID",
+                                          [WINDOW_ENDED] = "  ENDED" };
+
+    for (const struct node *one = first_of(authority, "validity"); one != NULL; one = one->next) {
+        struct span before = report_text(one, "notBefore"), after = report_text(one, "notAfter");
+        struct policy_window window = { .not_before = INT64_MIN, .not_after = INT64_MAX };
+        enum policy_window_state state;
+
+        if (!span_eq(report_text(one, "key"), key))
+            continue;
+        if ((before.len > 0 && !time_parse(before, &window.not_before, NULL)) ||
+            (after.len > 0 && !time_parse(after, &window.not_after, NULL)))
+            continue;
+        state = policy_window_state(&window, time_now());
+        print_field("  \"", report_text(one, "name"));
+        if (report_text(one, "name").len > 0)
+            fputc('"', stdout);
+        print_field("  from ", before);
+        print_field("  until ", after);
+        if (state != WINDOW_OPEN)
+            say_coloured(cli, COLOUR_BAD, states[state]);
+    }
+}
+
+static void print_authority(const struct cli *cli, const struct node *authority)
 {
     print_field("      authority ", report_text(authority, "name"));
     print_field(": ", report_text(authority, "kind"));
     print_field(" ", report_text(authority, "action"));
-    for (const struct node *one = first_of(authority, "keys"); one != NULL; one = one->next)
+    for (const struct node *one = first_of(authority, "keys"); one != NULL; one = one->next) {
         print_field("\n        key ", one->text);
+        print_window(cli, authority, one->text);
+    }
     for (const struct node *one = first_of(authority, "identities"); one != NULL; one = one->next) {
         print_field("\n        identity ", report_text(one, "subject"));
         print_field(" by ", report_text(one, "issuer"));
@@ -109,7 +139,7 @@ static void print_policy(const struct cli *cli, const struct node *policy)
         fputc('\n', stdout);
     }
     for (const struct node *one = first_of(policy, "authorities"); one != NULL; one = one->next)
-        print_authority(one);
+        print_authority(cli, one);
 }
 
 static int print_human(const struct cli *cli, const struct ref *ref, const struct buf *json)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """doctor on made-up nodes: every way in which containerd passes the verifier by, and everything wrong with our own files."""
+import datetime
 import os
 import stat
 
@@ -271,6 +272,32 @@ def test_settings_that_weaken():
         checks, result = ours(node)
         want(checks["sandbox.setting"]["level"] == "warn" and checks["policy.no-match"]["level"] == "warn" and
              checks["policy.insecure"]["level"] == "note", "levels", result)
+
+
+def days_from_now(days):
+    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def dated_policy(**dates):
+    return policy("dated", "r.example.com/**", None, "    - key: {path: cosign.pub}\n      pullguard: {%s}\n" % ", ".join(
+        '%s: "%s"' % (name, days_from_now(days)) for name, days in dates.items()))
+
+
+def test_dates_of_keys():
+    for dates, level, word in (({"notAfter": 31}, "ok", "the first ends"), ({"notAfter": 29}, "warn", "ends soon"),
+                               ({"notAfter": -1}, "warn", "has ended"), ({"notBefore": 1}, "warn", "is not valid yet"),
+                               ({"notBefore": -1}, "ok", "1 key with dates is in force"),
+                               ({"notBefore": -5, "notAfter": 300}, "ok", "in force")):
+        with Node() as node:
+            node.write("/etc/pullguard/keys/cosign.pub", key_text(), 0o644)
+            node.write("/etc/pullguard/policy.d/dated.yaml", dated_policy(**dates), 0o644)
+            checks, result = ours(node)
+            found = checks["policy.key-dates"]
+            want(found["level"] == level and word in found["what"], "%s: %s" % (dates, found), result)
+            if level == "warn":
+                want_text(found["what"], "key 26a3e1ca0712... of policy \"dated\"")
+    with Node() as node:
+        want("policy.key-dates" not in ours(node)[0], "no dates, nothing to say")
 
 
 def test_pause_image():

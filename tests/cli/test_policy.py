@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """policy lint and policy explain; the examples that are packaged."""
+import base64
+import datetime
+import hashlib
 import os
 
-from harness import SOURCE, Root, key_text, main, policy, run, want, want_code, want_text
+from harness import SOURCE, VECTORS, Root, key_text, main, policy, run, want, want_code, want_text
+
+def key_fingerprint(name="cosign.pub"):
+    der = base64.b64decode("".join(line for line in key_text(name).split("\n") if not line.startswith("-")))
+    return hashlib.sha256(der).hexdigest()
+
 
 EXAMPLES = os.path.join(SOURCE, "packaging/examples")
 
@@ -31,6 +39,30 @@ def test_errors_name_the_place():
         answer = run("policy", "lint", "--json", path)
         want_code(answer, 1)
         want(answer.json()["errors"][0]["file"] == path and answer.json()["policies"] == 0, "json", answer)
+
+
+def test_explain_shows_when_keys_count():
+    def day(days):
+        return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    extra = ("    - key: {path: cosign.pub}\n      pullguard: {keys: [{name: old, path: rsa2048.pub, notAfter: \"%s\"}, "
+             "{name: next, path: ed25519.pub, notBefore: \"%s\"}, {name: now, path: secp384r1.pub, notBefore: \"%s\", "
+             "notAfter: \"%s\"}]}\n" % (day(-1), day(2), day(-3), day(5)))
+    with Root() as root:
+        path = root.write("/p.yaml", policy("x", "r.io/**", None, extra))
+        flags = ["policy", "explain", "--policy", path, "--keys", os.path.join(VECTORS, "keys"), "r.io/app:v1"]
+        result = run(*flags)
+        want_code(result, 0)
+        lines = [line for line in result.out.split("\n") if "        key " in line]
+        for line, words in zip(lines, ((), ('"old"', "until " + day(-1)[:10], "ENDED"),
+                                       ('"next"', "from " + day(2)[:10], "NOT YET VALID"),
+                                       ('"now"', "from", "until", "ENDS SOON"))):
+            want(all(word in line for word in words), line, result)
+            want(words or line.endswith(key_fingerprint()), "a key without dates: " + line, result)
+        authority = run(*flags, "--json").json()[0]["authorities"][0]
+        want([one["name"] for one in authority["validity"]] == ["old", "next", "now"] and len(authority["keys"]) == 4 and
+             authority["validity"][2]["notAfter"][:10] == day(5)[:10] and "notBefore" not in authority["validity"][0],
+             "%s" % authority)
 
 
 def test_every_broken_file_is_reported():

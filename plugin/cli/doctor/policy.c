@@ -173,6 +173,54 @@ static void check_roots(struct doctor *doctor, const struct policy_set *set)
         check_root_age(doctor, names[i]);
 }
 
+/* Who has to renew what, before pulls are refused for it. */
+static void warn_window(struct doctor *doctor, const struct policy_window *window, enum policy_window_state state)
+{
+    static const char *const states[] = { [WINDOW_ENDS_SOON] = "ends soon", [WINDOW_NOT_YET] = "is not valid yet",
+                                          [WINDOW_ENDED] = "has ended" };
+    const char *why = state == WINDOW_NOT_YET ? "its signatures count from notBefore on"
+                      : window->proves_time   ? "signatures made later, or without a proven time, are refused"
+                                              : "all its signatures are refused from then on, also older ones";
+    char policy[100], name[100], before[TIME_TEXT_BYTES], after[TIME_TEXT_BYTES];
+
+    text_clean(span_str(window->policy), policy, sizeof(policy));
+    text_clean(span_str(window->name != NULL ? window->name : ""), name, sizeof(name));
+    doctor_add(doctor, CHECK_WARN, "policy.key-dates", why,
+               "add the key that comes after it to the policy, sign with it, then let this one go",
+               "key %.12s...%s%s%s of policy \"%s\" %s: %s%s%s%s", window->fingerprint, name[0] != '\0' ? " \"" : "",
+               name, name[0] != '\0' ? "\"" : "", policy, states[state],
+               window->not_before > INT64_MIN ? "from " : "",
+               window->not_before > INT64_MIN ? time_format(window->not_before, before) : "",
+               window->not_after < INT64_MAX ? " until " : "",
+               window->not_after < INT64_MAX ? time_format(window->not_after, after) : "");
+}
+
+static void check_windows(struct doctor *doctor, const struct policy_set *set)
+{
+    CLEANUP(mem_freep) struct policy_window *windows = NULL;
+    struct error err = ERROR_INIT;
+    int64_t now = time_now(), first = INT64_MAX;
+    size_t count = 0, fine = 0;
+    char when[TIME_TEXT_BYTES];
+
+    if (!policy_set_windows(set, &windows, &count, &err)) {
+        doctor_add(doctor, CHECK_WARN, "policy.key-dates", NULL, NULL, "%s", err.text);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        enum policy_window_state state = policy_window_state(&windows[i], now);
+
+        if (state != WINDOW_OPEN)
+            warn_window(doctor, &windows[i], state);
+        else if (++fine > 0 && windows[i].not_after < first)
+            first = windows[i].not_after;
+    }
+    if (fine > 0)
+        doctor_add(doctor, CHECK_OK, "policy.key-dates", NULL, NULL, "%zu key%s with dates %s in force%s%s", fine,
+                   fine == 1 ? "" : "s", fine == 1 ? "is" : "are", first < INT64_MAX ? ", the first ends " : "",
+                   first < INT64_MAX ? time_format(first, when) : "");
+}
+
 static void check_loaded(struct doctor *doctor, const struct engine_config *config)
 {
     size_t count = policy_set_count(config->policies);
@@ -188,6 +236,7 @@ static void check_loaded(struct doctor *doctor, const struct engine_config *conf
                    count == 1 ? "y" : "ies", config->fingerprint);
     check_settings(doctor, &config->settings);
     check_lint(doctor, config->policies);
+    check_windows(doctor, config->policies);
     check_pause(doctor, config->policies);
     check_roots(doctor, config->policies);
 }
