@@ -182,9 +182,9 @@ static bool ask_cache(const struct client_options *options, const struct request
     CLEANUP(record_done) struct record record = {0};
     int64_t started = mono_us();
     struct error ignored = ERROR_INIT;
-    int64_t decided_at;
+    struct cache_times ignored_times;
 
-    if (!cache_lookup(options->root, request, NULL, CACHE_FRESH, ret, &decided_at))
+    if (!cache_lookup(options->root, NULL, request, NULL, CACHE_FRESH, ret, &ignored_times))
         return false;
     ret->duration_us = (uint32_t)(mono_us() - started);
     if (!(request->flags & REQUEST_NO_RECORD) && record_make(request, ret, &record) &&

@@ -25,12 +25,32 @@ static bool is_plain_digest(const char *digest)
     return strlen(hex) == 64 && strspn(hex, "0123456789abcdef") == 64;
 }
 
+/*
+ * True when the runtime's descriptor is none, or says the digest in so many letters. Without a backslash a JSON name
+ * can be written in one way only; once in the whole text, it is the descriptor's own or there is none that contradicts.
+ * Anything else is for the judge, who reads JSON: the hook does not.
+ */
+static bool descriptor_agrees(const char *descriptor, const char *digest)
+{
+    static const char name[] = "\"digest\"";
+    const char *at, *value;
+    size_t len = strlen(digest);
+
+    if (!descriptor)
+        return true;
+    at = strstr(descriptor, name);
+    if (!at || strchr(descriptor, '\\') || strstr(at + 1, name))
+        return false;
+    value = at + sizeof(name) - 1;
+    return strncmp(value, ":\"", 2) == 0 && strncmp(value + 2, digest, len) == 0 && value[2 + len] == '"';
+}
+
 bool cache_may_hold(const struct request *request)
 {
     const uint32_t fresh = REQUEST_REPORT | REQUEST_EVIDENCE | REQUEST_NO_CACHE | REQUEST_INSECURE | REQUEST_COLLECT;
 
     return request->reference && is_plain_digest(request->digest) && (request->flags & fresh) == 0 &&
-           !request->policy && !request->member;
+           !request->policy && !request->member && descriptor_agrees(request->descriptor, request->digest);
 }
 
 bool entry_path(const char *root, const char *digest, const char *reference, char *dst, size_t size)
@@ -65,8 +85,7 @@ bool entry_read(struct span file, struct entry *ret)
                  (tag == ENTRY_EXPIRES && !wire_u64(value, &expires)))
             return false;
     }
-    entry.decided_at = (int64_t)decided;
-    entry.expires = (int64_t)expires;
+    entry.times = (struct cache_times){.decided = (int64_t)decided, .expires = (int64_t)expires};
     if (records.failed || entry.fingerprint.len == 0 || entry.reference.len == 0 || decided == 0 ||
         expires <= decided || expires > INT64_MAX)
         return false;
@@ -79,10 +98,15 @@ static bool in_time(const struct entry *entry, unsigned int look)
 {
     int64_t now = time_now();
 
-    return now >= entry->decided_at && (now < entry->expires || (look & CACHE_EXPIRED_TOO));
+    return now >= entry->times.decided && (now < entry->times.expires || (look & CACHE_EXPIRED_TOO));
 }
 
-static bool take_response(const struct entry *entry, const struct request *request, struct response *ret)
+bool entry_counts(const struct entry *entry, const char *reference, unsigned int look)
+{
+    return span_eq_str(entry->reference, reference) && in_time(entry, look);
+}
+
+bool entry_response(const struct entry *entry, const struct request *request, struct response *ret)
 {
     CLEANUP(response_done) struct response response = {0};
     struct error err = ERROR_INIT;
@@ -98,8 +122,8 @@ static bool take_response(const struct entry *entry, const struct request *reque
     return true;
 }
 
-bool cache_lookup(const char *root, const struct request *request, const char *reference, unsigned int look,
-                  struct response *ret, int64_t *ret_decided_at)
+bool cache_lookup(const char *root, const char *fingerprint, const struct request *request, const char *reference,
+                  unsigned int look, struct response *ret, struct cache_times *ret_times)
 {
     CLEANUP(buf_free) struct buf file = BUF_INIT(ENTRY_MAX_BYTES);
     CLEANUP(buf_free) struct buf stamp_file = BUF_INIT(STAMP_MAX_BYTES);
@@ -113,13 +137,14 @@ bool cache_lookup(const char *root, const struct request *request, const char *r
     if (!reference)
         reference = request->reference;
     if (!entry_path(root, request->digest, reference, path, sizeof(path)) || !format_read(path, &file) ||
-        !entry_read(buf_as_span(&file), &entry) || !span_eq_str(entry.reference, reference) || !in_time(&entry, look))
+        !entry_read(buf_as_span(&file), &entry) || !entry_counts(&entry, reference, look) ||
+        (fingerprint && !span_eq_str(entry.fingerprint, fingerprint)))
         return false;
     printed = snprintf(path, sizeof(path), "%s" CACHE_DIRECTORY "/stamp", root ? root : "");
     if (printed < 0 || (size_t)printed >= sizeof(path) || !format_read(path, &stamp_file) ||
         !stamp_holds(buf_as_span(&stamp_file), &stamp) || !span_eq(stamp.fingerprint, entry.fingerprint) ||
-        (stamp.engine_only && !(look & CACHE_BY_ENGINE)) || !take_response(&entry, request, ret))
+        (stamp.engine_only && !(look & CACHE_BY_ENGINE)) || !entry_response(&entry, request, ret))
         return false;
-    *ret_decided_at = entry.decided_at;
+    *ret_times = entry.times;
     return true;
 }

@@ -34,25 +34,33 @@ enum cache_look {
     CACHE_BY_ENGINE = 1 << 1,   /* the caller writes every log, not the journal alone */
 };
 
-/* Could this request be answered from, and its answer kept in, the cache? */
+/*
+ * Could this request be answered from, and its answer kept in, the cache? Not when its descriptor may name another
+ * digest: only a fresh decision reads it, and denies then.
+ */
 bool cache_may_hold(const struct request *request);
 
-/*
- * A response when one is held; false = a miss. `reference` stands for request->reference when not NULL (a canonical
- * form). ret_decided_at: when it was verified.
- */
-bool cache_lookup(const char *root, const struct request *request, const char *reference, unsigned int look,
-                  struct response *ret, int64_t *ret_decided_at);
+/* When a verdict was reached, and until when it counts (time_now()). */
+struct cache_times {
+    int64_t decided, expires;
+};
 
-/* What was loaded, when, and for how long it counts. */
+/*
+ * A response when one is held; false = a miss. fingerprint: of the rules it must have been decided by; NULL = whatever
+ * is in force. `reference` stands for request->reference when not NULL (a canonical form).
+ */
+bool cache_lookup(const char *root, const char *fingerprint, const struct request *request, const char *reference,
+                  unsigned int look, struct response *ret, struct cache_times *ret_times);
+
+/* The rules behind a verdict, as they were loaded, and for how long it counts. */
 struct cache_source {
     const char *fingerprint;       /* of everything that decided */
-    const struct names
-        *consulted; /* absolute paths (root included) of files and directories that decide; may be absent */
-    int64_t loaded_at;             /* time_now() before the first of them was read */
-    int64_t life_s;
-    bool engine_only;              /* logs beside the journal are on: hits go through the engine */
+    struct span stamp;             /* plugin/cache/stamp.h, made when it was loaded; empty = nothing may be kept */
+    struct cache_times times;
 };
+
+/* What may be kept: only what a rule satisfied, never what was let through although something failed. */
+bool cache_is_keepable(const struct request *request, const struct response *response);
 
 /* Keeps an allow for the request's own reference, and for `canonical` too when not NULL. Failure = not kept. */
 bool cache_store(const char *root, const struct cache_source *source, const struct request *request,

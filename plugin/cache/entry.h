@@ -6,8 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/span.h"
 #include "config.h"
+#include "plugin/cache/cache.h"
 
 #define CACHE_DIRECTORY PG_CACHEDIR "/verdicts"
 
@@ -25,10 +27,18 @@ enum {
 /* Spans borrow from the file's bytes. */
 struct entry {
     struct span fingerprint, reference, response;
-    int64_t decided_at, expires;
+    struct cache_times times;
 };
 
 bool entry_path(const char *root, const char *digest, const char *reference, char *dst, size_t size);
 bool entry_read(struct span file, struct entry *ret);
+/* The file's bytes; the response as it is. */
+void entry_write(struct buf *buf, const char *fingerprint, const char *reference, const struct cache_times *times,
+                 const struct response *response);
+
+/* Does the entry stand for this reference at this time? The fingerprint is the caller's to compare. */
+bool entry_counts(const struct entry *entry, const char *reference, unsigned int look);
+/* The kept response; false when it is not an allow for the request's digest. */
+bool entry_response(const struct entry *entry, const struct request *request, struct response *ret);
 
 #endif

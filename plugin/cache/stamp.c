@@ -130,35 +130,67 @@ static bool add_above(struct buf *buf, struct names *seen, const char *path, str
     return true;
 }
 
-static bool add_file(struct buf *buf, const struct cache_source *source, const char *path, struct error *err)
+/* 0 = not there. Padding is zero: identify() sets the whole struct. */
+static uint64_t mark_of(const struct identity *identity)
 {
-    struct identity identity = {0};
-    struct stat status;
+    return format_hash(span_of(identity, sizeof(*identity))) | 1;
+}
 
-    if (stat(path, &status) != 0) {
-        if (errno != ENOENT)
-            return error_errno(err, REASON_IO, errno, "%s", path);
-        put_file(buf, KIND_ABSENT, &identity, path);
-        return true;
+bool consulted_add(struct consulted *consulted, const char *path, struct error *err)
+{
+    struct identity identity;
+    struct stat status;
+    uint64_t mark = 0;
+
+    if (stat(path, &status) == 0) {
+        identify(&status, KIND_WHOLE, &identity);
+        mark = mark_of(&identity);
     }
-    if (status.st_ctim.tv_sec >= source->loaded_at - RECENT_SECONDS)
-        return error_set(err, REASON_UNSUPPORTED, "%s changed just now", path);
-    identify(&status, KIND_WHOLE, &identity);
-    put_file(buf, KIND_WHOLE, &identity, path);
+    if (!mem_grow(&consulted->marks, &consulted->capacity, consulted->paths.count, sizeof(*consulted->marks),
+                  SIZE_MAX / 2) ||
+        !names_add(&consulted->paths, path))
+        return error_oom(err);
+    consulted->marks[consulted->paths.count - 1] = mark;
     return true;
 }
 
-bool stamp_make(const struct cache_source *source, struct buf *ret, struct error *err)
+void consulted_done(struct consulted *consulted)
+{
+    names_free(&consulted->paths);
+    mem_free(consulted->marks);
+    *consulted = (struct consulted){0};
+}
+
+static bool add_file(struct buf *buf, const struct consulted *consulted, size_t number, struct error *err)
+{
+    const char *path = consulted->paths.items[number];
+    struct identity identity = {0};
+    struct stat status;
+    bool there = stat(path, &status) == 0;
+
+    if (!there && errno != ENOENT)
+        return error_errno(err, REASON_IO, errno, "%s", path);
+    if (there)
+        identify(&status, KIND_WHOLE, &identity);
+    if (consulted->marks[number] != (there ? mark_of(&identity) : 0))
+        return error_set(err, REASON_UNSUPPORTED, "%s changed while it was read", path);
+    if (there && status.st_ctim.tv_sec >= consulted->began - RECENT_SECONDS)
+        return error_set(err, REASON_UNSUPPORTED, "%s changed just now", path);
+    put_file(buf, there ? KIND_WHOLE : KIND_ABSENT, &identity, path);
+    return true;
+}
+
+bool stamp_make(const struct consulted *consulted, const char *fingerprint, bool engine_only, struct buf *ret,
+                struct error *err)
 {
     CLEANUP(names_free) struct names seen = {0};
     size_t start = wire_begin(ret, FORMAT_STAMP);
 
     wire_put_str(ret, TAG_VERSION, PG_VERSION);
-    wire_put_str(ret, TAG_FINGERPRINT, source->fingerprint);
-    wire_put_u32(ret, TAG_ENGINE_ONLY, source->engine_only ? 1 : 0);
-    for (size_t i = 0; i < source->consulted->count; i++)
-        if (!add_file(ret, source, source->consulted->items[i], err) ||
-            !add_above(ret, &seen, source->consulted->items[i], err))
+    wire_put_str(ret, TAG_FINGERPRINT, fingerprint);
+    wire_put_u32(ret, TAG_ENGINE_ONLY, engine_only ? 1 : 0);
+    for (size_t i = 0; i < consulted->paths.count; i++)
+        if (!add_file(ret, consulted, i, err) || !add_above(ret, &seen, consulted->paths.items[i], err))
             return false;
     wire_end(ret, start);
     format_seal(ret);

@@ -9,13 +9,31 @@
 #include "base/attributes.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/span.h"
-#include "plugin/cache/cache.h"
 
 enum { STAMP_MAX_BYTES = 8 * 1024 * 1024 }; /* twenty thousand policy files */
 
-/* The stamp as a message. False, err UNSUPPORTED: something changed too recently to be told from a later change. */
-bool stamp_make(const struct cache_source *source, struct buf *ret, struct error *err) MUST_CHECK;
+/*
+ * What a load reads: each file and directory, and what it looked like before it was read. {0} is empty.
+ */
+struct consulted {
+    struct names paths;  /* absolute, root included; what is looked for in vain too */
+    uint64_t *marks;     /* of each path */
+    size_t capacity;
+    int64_t began;       /* time_now() before the first of them was read */
+};
+/* To be called before the path is read. */
+bool consulted_add(struct consulted *consulted, const char *path, struct error *err) MUST_CHECK;
+void consulted_done(struct consulted *consulted);
+
+/*
+ * The stamp as a message, to be made when all is read. engine_only: logs beside the journal are on, hits go through
+ * the engine. False, err UNSUPPORTED: something is not what it was when it was read (another file behind a symbolic
+ * link, say), or changed too recently to be told from a later change.
+ */
+bool stamp_make(const struct consulted *consulted, const char *fingerprint, bool engine_only, struct buf *ret,
+                struct error *err) MUST_CHECK;
 
 struct stamp {
     struct span fingerprint; /* borrowed from the bytes */

@@ -19,10 +19,10 @@ enum {
     SWEEP_ONE_IN = 64,
 };
 
-/* What may be kept: only what a rule satisfied, never what was let through although something failed. */
-static bool is_keepable(const struct response *response)
+bool cache_is_keepable(const struct request *request, const struct response *response)
 {
-    return verdict_is_allow(response->verdict) && !response->warned && !response->cached && response->digest &&
+    return cache_may_hold(request) && verdict_is_allow(response->verdict) && !response->warned && !response->cached &&
+           response->digest && strcmp(request->digest, response->digest) == 0 &&
            (response->reason == REASON_OK || response->reason == REASON_STATIC_PASS);
 }
 
@@ -72,49 +72,57 @@ static void sweep(const char *root, struct span fingerprint, bool expired_too)
         if (!path || strcmp(names.items[i], "stamp") == 0)
             continue;
         alive = i < ENTRIES_MAX && format_read(path, &file) && entry_read(buf_as_span(&file), &entry) &&
-                span_eq(entry.fingerprint, fingerprint) && (!expired_too || now < entry.expires);
+                span_eq(entry.fingerprint, fingerprint) && (!expired_too || now < entry.times.expires);
         if (!alive)
             (void)unlink(path);
     }
 }
 
-/* Writes the stamp when it is another one than on disk; a new fingerprint empties the cache. */
+/*
+ * Writes the stamp when it is another one than on disk; a new fingerprint empties the cache. One that does not hold any
+ * more stays away: it could take the place of a newer one.
+ */
 static bool write_stamp(const char *root, const struct cache_source *source, struct error *err)
 {
-    CLEANUP(buf_free) struct buf now = BUF_INIT(STAMP_MAX_BYTES);
     CLEANUP(buf_free) struct buf before = BUF_INIT(STAMP_MAX_BYTES);
     CLEANUP(mem_freep) char *path = path_under(root, CACHE_DIRECTORY "/stamp");
+    struct stamp ignored;
 
     if (!path)
         return error_oom(err);
-    if (!stamp_make(source, &now, err))
-        return false;
-    if (format_read(path, &before) && span_eq(buf_as_span(&before), buf_as_span(&now)))
+    if (format_read(path, &before) && span_eq(buf_as_span(&before), source->stamp))
         return true;
-    if (!file_write_atomic(path, buf_as_span(&now), 0600, false, err))
+    if (!stamp_holds(source->stamp, &ignored))
+        return error_set(err, REASON_UNSUPPORTED, "the rules have changed since they were loaded");
+    if (!file_write_atomic(path, source->stamp, 0600, false, err))
         return false;
     sweep(root, span_str(source->fingerprint), false);
     return true;
 }
 
-static bool write_entry(const char *root, const struct cache_source *source, const char *reference, int64_t now,
+void entry_write(struct buf *buf, const char *fingerprint, const char *reference, const struct cache_times *times,
+                 const struct response *response)
+{
+    size_t start = wire_begin(buf, FORMAT_VERDICT), nested;
+
+    wire_put_str(buf, ENTRY_FINGERPRINT, fingerprint);
+    wire_put_str(buf, ENTRY_REFERENCE, reference);
+    wire_put_u64(buf, ENTRY_DECIDED, (uint64_t)times->decided);
+    wire_put_u64(buf, ENTRY_EXPIRES, (uint64_t)times->expires);
+    nested = wire_open(buf, ENTRY_RESPONSE);
+    response_write(buf, response);
+    wire_close(buf, nested);
+    wire_end(buf, start);
+    format_seal(buf);
+}
+
+static bool store_entry(const char *root, const struct cache_source *source, const char *reference,
                         const struct response *response, struct error *err)
 {
     CLEANUP(buf_free) struct buf file = BUF_INIT(ENTRY_MAX_BYTES);
     char path[CACHE_PATH_BYTES];
-    int64_t expires = now + source->life_s;
-    size_t start, nested;
 
-    start = wire_begin(&file, FORMAT_VERDICT);
-    wire_put_str(&file, ENTRY_FINGERPRINT, source->fingerprint);
-    wire_put_str(&file, ENTRY_REFERENCE, reference);
-    wire_put_u64(&file, ENTRY_DECIDED, (uint64_t)now);
-    wire_put_u64(&file, ENTRY_EXPIRES, (uint64_t)expires);
-    nested = wire_open(&file, ENTRY_RESPONSE);
-    response_write(&file, response);
-    wire_close(&file, nested);
-    wire_end(&file, start);
-    format_seal(&file);
+    entry_write(&file, source->fingerprint, reference, &source->times, response);
     if (!buf_ok(&file) || !entry_path(root, response->digest, reference, path, sizeof(path)))
         return error_set(err, REASON_LIMIT, "the verdict is too long to be kept");
     return file_write_atomic(path, buf_as_span(&file), 0600, false, err);
@@ -123,15 +131,15 @@ static bool write_entry(const char *root, const struct cache_source *source, con
 bool cache_store(const char *root, const struct cache_source *source, const struct request *request,
                  const char *canonical, const struct response *response, struct error *err)
 {
-    int64_t now = time_now();
-
-    if (!cache_may_hold(request) || !is_keepable(response) || strcmp(request->digest, response->digest) != 0)
-        return true;
+    if (!cache_is_keepable(request, response))
+        return error_set(err, REASON_UNSUPPORTED, "this verdict is for now only");
+    if (source->stamp.len == 0)
+        return error_set(err, REASON_UNSUPPORTED, "the rules have changed just now");
     if (!make_directory(root, err) || !write_stamp(root, source, err) ||
-        !write_entry(root, source, request->reference, now, response, err))
+        !store_entry(root, source, request->reference, response, err))
         return false;
     if (canonical && strcmp(canonical, request->reference) != 0 &&
-        !write_entry(root, source, canonical, now, response, err))
+        !store_entry(root, source, canonical, response, err))
         return false;
     if (mono_us() % SWEEP_ONE_IN == 0)
         sweep(root, span_str(source->fingerprint), true);
@@ -157,8 +165,8 @@ static void show(const char *path, const struct stamp *stamp, cache_each *each, 
         (struct cache_entry){.reference = reference,
                              .digest = response.digest,
                              .policy = response.policy ? response.policy : "",
-                             .decided_at = entry.decided_at,
-                             .expires = entry.expires,
+                             .decided_at = entry.times.decided,
+                             .expires = entry.times.expires,
                              .current = stamp->fingerprint.len > 0 && span_eq(stamp->fingerprint, entry.fingerprint)};
     *ret_go_on = each(context, &shown);
 }

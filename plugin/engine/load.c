@@ -14,7 +14,7 @@
 /* Where policies' keys and trust roots come from, and a list of what was read. */
 struct reading {
     const char *root;
-    struct names *consulted;
+    struct consulted *consulted;
     struct load_files *files; /* NULL = not kept */
 };
 
@@ -53,12 +53,12 @@ static bool keep(const struct reading *reading, enum load_kind kind, const char 
 
 static bool consult(const struct reading *reading, const char *path, struct error *err)
 {
-    struct names *names = reading->consulted;
+    const struct names *names = &reading->consulted->paths;
 
     for (size_t i = names->count; i > 0 && i + 8 > names->count; i--) /* directories come again and again, closely */
         if (strcmp(names->items[i - 1], path) == 0)
             return true;
-    return names_add(names, path) || error_oom(err);
+    return consulted_add(reading->consulted, path, err);
 }
 
 static bool consult_under(const struct reading *reading, const char *path, struct error *err)
@@ -143,8 +143,7 @@ static bool add_directory(struct policy_set *set, const struct reading *reading,
 
     if (!directory)
         return error_oom(err);
-    if (!consult_under(reading, PG_CONFDIR, err) || !consult_under(reading, PG_CONFDIR "/pullguard.yaml", err) ||
-        !consult(reading, PG_LIBEXECDIR "/pullguard-engine", err) || !consult(reading, directory, err))
+    if (!consult(reading, directory, err))
         return false;
     if (!dir_list(directory, suffixes, &names, err)) {
         if (err->reason == REASON_NOT_FOUND)
@@ -215,22 +214,40 @@ static bool config_finish(struct settings *settings, struct policy_set **policie
     return true;
 }
 
-bool engine_load_policies(const char *root, int64_t loaded_at, bool keep_files, struct settings *settings,
+bool engine_load_settings(const char *root, struct consulted *consulted, struct settings *ret, struct error *err)
+{
+    const struct reading reading = {.root = root, .consulted = consulted};
+
+    consulted->began = time_now();
+    return consult_under(&reading, PG_CONFDIR, err) && consult_under(&reading, PG_CONFDIR "/pullguard.yaml", err) &&
+           consult(&reading, PG_LIBEXECDIR "/pullguard-engine", err) && settings_load(root, ret, err);
+}
+
+/* A set that cannot be stamped decides as well as any other; its verdicts are not kept. */
+static void take_stamp(const struct consulted *consulted, struct engine_config *config)
+{
+    const struct settings *settings = &config->settings;
+    bool engine_only = settings->log_json || settings->audit[0] || settings->metrics;
+    struct error ignored = ERROR_INIT;
+
+    config->stamp = (struct buf)BUF_INIT(STAMP_MAX_BYTES);
+    if (!stamp_make(consulted, config->fingerprint, engine_only, &config->stamp, &ignored))
+        buf_free(&config->stamp);
+}
+
+bool engine_load_policies(const char *root, struct consulted *consulted, bool keep_files, struct settings *settings,
                           struct engine_config *ret, struct error *err)
 {
     CLEANUP(policy_set_freep) struct policy_set *set = policy_set_new();
-    CLEANUP(names_free) struct names consulted = {0};
     CLEANUP(load_files_done) struct load_files files = {0};
-    const struct reading reading = {.root = root, .consulted = &consulted, .files = keep_files ? &files : NULL};
+    const struct reading reading = {.root = root, .consulted = consulted, .files = keep_files ? &files : NULL};
     struct engine_config config;
 
     if (!set)
         return error_oom(err);
     if (!add_directory(set, &reading, err) || !config_finish(settings, &set, &config, err))
         return false;
-    config.loaded_at = loaded_at;
-    config.consulted = consulted;
-    consulted = (struct names){0};
+    take_stamp(consulted, &config);
     config.files = files;
     files = (struct load_files){0};
     *ret = config;
@@ -240,9 +257,10 @@ bool engine_load_policies(const char *root, int64_t loaded_at, bool keep_files, 
 bool engine_load(const char *root, struct engine_config *ret, struct error *err)
 {
     CLEANUP(settings_done) struct settings settings = {0};
-    int64_t loaded_at = time_now();
+    CLEANUP(consulted_done) struct consulted consulted = {0};
 
-    return settings_load(root, &settings, err) && engine_load_policies(root, loaded_at, false, &settings, ret, err);
+    return engine_load_settings(root, &consulted, &settings, err) &&
+           engine_load_policies(root, &consulted, false, &settings, ret, err);
 }
 
 static bool no_key_file(void *context, const char *name, struct buf *ret, struct error *err)
@@ -331,7 +349,7 @@ void engine_config_done(struct engine_config *config)
     mem_free(config->roots);
     policy_set_free(config->policies);
     settings_done(&config->settings);
-    names_free(&config->consulted);
+    buf_free(&config->stamp);
     load_files_done(&config->files);
     *config = (struct engine_config){0};
 }

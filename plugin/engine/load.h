@@ -10,7 +10,9 @@
 #include <stddef.h>
 
 #include "base/attributes.h"
+#include "base/buf.h"
 #include "base/error.h"
+#include "plugin/cache/stamp.h"
 #include "plugin/engine/settings.h"
 #include "plugin/message.h"
 #include "policy/policy.h"
@@ -41,18 +43,19 @@ struct engine_config {
     struct trust_root **roots; /* in the order of policy_set_roots */
     size_t root_count;
     char fingerprint[65];      /* of settings, policies, keys, trust roots and program version */
-    struct names consulted;    /* files and directories that were read, or looked for; for the cache's stamp */
-    int64_t loaded_at;         /* before the first of them was read */
+    struct buf stamp;          /* of the files as they were read (plugin/cache/stamp.h); empty = changed just now */
     struct load_files files;   /* their bytes, when asked for */
 };
 
 /* Everything under root (NULL = "/"). The error names the file and is POLICY_ERROR, UNTRUSTED_FILE, NOT_FOUND, ... */
 bool engine_load(const char *root, struct engine_config *ret, struct error *err) MUST_CHECK;
 /*
- * The second half, with settings that were read before, at loaded_at (moved into ret, and freed on failure).
- * keep_files: fill ret->files too.
+ * The same in two halves, for who needs the settings at once. What is consulted is noted in `consulted` ({0}) by both.
+ * The settings are moved into ret, and freed on failure. keep_files: fill ret->files too.
  */
-bool engine_load_policies(const char *root, int64_t loaded_at, bool keep_files, struct settings *settings,
+bool engine_load_settings(const char *root, struct consulted *consulted, struct settings *ret,
+                          struct error *err) MUST_CHECK;
+bool engine_load_policies(const char *root, struct consulted *consulted, bool keep_files, struct settings *settings,
                           struct engine_config *ret, struct error *err) MUST_CHECK;
 /* Policies and trust root from the request itself (request.policy); keys are inline. */
 bool engine_load_adhoc(const struct request *request, struct settings *settings, struct engine_config *ret,

@@ -20,11 +20,11 @@
 #include "plugin/recorder/recorder.h"
 
 enum {
-    REQUEST_ARRIVES_MS = 5000,  /* the hook has written it before we run */
     RESPONSE_LEAVES_MS = 5000,
     CHILDREN_END_MS = 500,      /* they are killed or at their end already */
     DRAIN_MS = 2000,            /* a fetcher on loan that still works on what nobody needs any more */
-    COALESCE_MS = 2500,         /* how long the same image's verification is waited for */
+    COALESCE_MS = 2500,         /* how long the same image's verification is waited for, at most */
+    COALESCE_PART = 3,          /* of the time that is left: the rest must do for a verification of one's own */
     RESPONSE_MAX_BYTES = LIMIT_EVIDENCE_BYTES + 64 * 1024 * 1024,
 };
 
@@ -32,7 +32,7 @@ struct once {
     const struct engine_options *options;
     int socket;
     int64_t started_us;
-    int64_t loaded_at;
+    struct consulted consulted;
     struct request request;
     struct settings settings;
     struct sandbox sandbox;
@@ -84,15 +84,15 @@ static bool prepare(struct once *once, struct error *err)
     if (once->request.policy)
         return engine_load_adhoc(&once->request, &once->settings, &once->config, err);
     if (once->preloaded) /* an evidence file tells what was read: read it */
-        return settings_load(root, &once->settings, err) &&
-               engine_load_policies(root, once->loaded_at, true, &once->settings, &once->config, err);
-    return engine_load_policies(root, once->loaded_at, needs_files(&once->request), &once->settings, &once->config,
+        return engine_load_settings(root, &once->consulted, &once->settings, err) &&
+               engine_load_policies(root, &once->consulted, true, &once->settings, &once->config, err);
+    return engine_load_policies(root, &once->consulted, needs_files(&once->request), &once->settings, &once->config,
                                 err);
 }
 
 static int64_t deadline_of(const struct once *once)
 {
-    uint32_t limit = once->config.settings.deadline_ms;
+    uint32_t limit = once->config.policies ? once->config.settings.deadline_ms : once->settings.deadline_ms;
 
     /* Somebody who asks with policies of their own (verify) waits as long as they like; a pull never longer than set.
      */
@@ -177,6 +177,11 @@ static void look_upstream(struct once *once, struct response *ret)
     }
 }
 
+static const struct verdicts_kept *kept_of(const struct once *once)
+{
+    return once->preloaded ? &once->preloaded->kept : NULL;
+}
+
 static void decide(struct once *once, struct response *ret)
 {
     once->session = hold_session(once, JOB_ALL_ENDPOINTS, ret);
@@ -184,7 +189,7 @@ static void decide(struct once *once, struct response *ret)
     explain_offline(&once->request, ret);
     /* Rules that do not load any more decide with a warning each time: nothing of that is kept. */
     if (!once->preloaded || !once->preloaded->problem)
-        verdicts_after(once->options->root, &once->config, &once->request, ret);
+        verdicts_after(once->options->root, &once->config, kept_of(once), &once->request, ret);
 }
 
 static bool receive_request(int socket, struct request *ret, struct error *err)
@@ -243,19 +248,19 @@ static void once_done(struct once *once)
     settings_done(&once->settings);
     mem_free(once->ca_dir);
     mem_free(once->ca_file);
+    consulted_done(&once->consulted);
     request_done(&once->request);
 }
 
 /* A start gate: find the image, and keep off the network unless the settings say otherwise. */
 static bool prepare_start(struct once *once, struct error *err)
 {
-    int64_t deadline = once->started_us / 1000 + once->settings.deadline_ms;
-
     if (once->request.operation != OPERATION_CREATE)
         return true;
     if (!once->settings.start_network)
         once->request.flags |= REQUEST_NO_NETWORK;
-    return start_image_find(once->options->root, &once->settings, &once->sandbox, deadline, &once->request, err);
+    return start_image_find(once->options->root, &once->settings, &once->sandbox, deadline_of(once), &once->request,
+                            err);
 }
 
 /*
@@ -265,21 +270,22 @@ static bool prepare_start(struct once *once, struct error *err)
 static bool find_verdict(struct once *once, struct response *ret)
 {
     const char *root = once->options->root;
-    int64_t patience = mono_ms() + COALESCE_MS;
-
+    int part = deadline_left_ms(deadline_of(once)) / COALESCE_PART;
+    int64_t patience = mono_ms() + (part < COALESCE_MS ? part : COALESCE_MS);
     const struct engine_config *config = once->preloaded ? &once->config : NULL;
 
-    if (verdicts_find(root, &once->settings, config, &once->request, ret))
+    if (verdicts_find(root, &once->settings, config, kept_of(once), &once->request, ret))
         return true;
     if (!verdicts_lock(root, &once->settings, &once->request, patience, &once->coalescing))
         return false;
-    return once->coalescing < 0 && verdicts_find(root, &once->settings, config, &once->request, ret);
+    return once->coalescing < 0 &&
+           verdicts_find(root, &once->settings, config, kept_of(once), &once->request, ret);
 }
 
 static bool get_settings(struct once *once, struct error *err)
 {
     if (!once->preloaded)
-        return settings_load(once->options->root, &once->settings, err);
+        return engine_load_settings(once->options->root, &once->consulted, &once->settings, err);
     if (!once->preloaded->config) {
         *err = *once->preloaded->error;
         return false;
@@ -291,19 +297,28 @@ static bool get_settings(struct once *once, struct error *err)
     return true;
 }
 
+static bool get_request(struct once *once, struct error *err)
+{
+    if (!once->preloaded)
+        return receive_request(once->socket, &once->request, err);
+    once->request = *once->preloaded->request;
+    *once->preloaded->request = (struct request){0};
+    return true;
+}
+
 static void answer(struct once *once, struct response *ret)
 {
     struct error err = ERROR_INIT;
 
-    once->loaded_at = time_now();
-    if (!receive_request(once->socket, &once->request, &err) || !get_settings(once, &err) ||
+    if (!get_request(once, &err) || !get_settings(once, &err) ||
         !prepare_sandbox(once, &err) || !prepare_start(once, &err))
         response_deny(ret, err.reason, err.text);
     else if (find_verdict(once, ret))
         return;
     else if (!prepare(once, &err))
         response_deny(ret, err.reason, err.text);
-    else if (!verdicts_find(once->options->root, &once->config.settings, &once->config, &once->request, ret))
+    else if (!verdicts_find(once->options->root, &once->config.settings, &once->config, kept_of(once), &once->request,
+                            ret))
         decide(once, ret);
 }
 
@@ -352,8 +367,11 @@ int engine_once(const struct engine_options *options, int socket)
 
 int engine_worker(const struct engine_options *options, int socket, const struct engine_preloaded *preloaded)
 {
-    struct once once = {
-        .options = options, .socket = socket, .started_us = mono_us(), .preloaded = preloaded, .coalescing = -1};
+    struct once once = {.options = options,
+                        .socket = socket,
+                        .started_us = preloaded->began_us,
+                        .preloaded = preloaded,
+                        .coalescing = -1};
     int fate;
 
     (void)answer_and_record(&once); /* a caller that has gone is told nothing */
@@ -361,4 +379,18 @@ int engine_worker(const struct engine_options *options, int socket, const struct
     fate = end_fetcher(&once);
     end_children(&once);
     return fate;
+}
+
+void engine_reply(const struct engine_options *options, const struct settings *settings, const struct request *request,
+                  int64_t began_us, int socket, struct response *response)
+{
+    CLEANUP(buf_free) struct buf message = BUF_INIT(RESPONSE_MAX_BYTES);
+    struct error ignored = ERROR_INIT;
+
+    response->duration_us = (uint32_t)(mono_us() - began_us);
+    recorder_decision(options->root, settings, request, response);
+    response_write(&message, response);
+    /* A few hundred bytes into an empty socket: one that does not take them is closed, and that is an answer too. */
+    if (!buf_ok(&message) || !wire_send(socket, buf_as_span(&message), mono_ms() + 1, &ignored))
+        return;
 }

@@ -5,13 +5,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,29 +16,30 @@
 #include "base/mem.h"
 #include "config.h"
 #include "crypto/init.h"
+#include "plugin/cache/memory.h"
+#include "plugin/engine/arrival.h"
+#include "plugin/engine/listener.h"
 #include "plugin/engine/notify.h"
+#include "plugin/engine/pool.h"
+#include "plugin/engine/report.h"
 #include "plugin/engine/rules.h"
 #include "plugin/process.h"
 
 enum {
     WORKERS_MAX = 128, /* beyond, requests wait in the socket's backlog; when that is full they get their own engine */
-    FETCHERS_IDLE_MAX = 8,
-    FETCHER_LIFE_MS = 20 * 60 * 1000, /* a fetcher's sandbox knows the resolver's files as they were when it began */
-    BACKLOG = 128,
+    ARRIVALS_MAX = 128,
     TICK_MS = 1000,
-    WORKER_EXTRA_MS = 20000, /* beyond its own deadline: reading the request, answering, draining */
-};
-
-/* A fetcher that is kept; on loan to a worker, or idle. */
-struct kept {
-    struct fetcher fetcher;
-    int64_t born_ms;
-    bool used, on_loan;
+    WORKER_EXTRA_MS = 20000, /* beyond its own deadline: answering, draining */
+    FD_LISTENER = 0,
+    FD_SIGNALS = 1,
+    FD_WORKERS = 2, /* and on: their reports, then arrivals */
+    FDS_MAX = FD_WORKERS + WORKERS_MAX + ARRIVALS_MAX,
 };
 
 struct worker {
     struct child child; /* pid 0 = free place */
-    struct kept *fetcher;
+    struct pool_place *fetcher;
+    struct report_channel reports;
     int64_t until_ms;
 };
 
@@ -51,44 +49,15 @@ struct resident {
     bool activated;
     bool stopping;
     struct rules rules;
+    struct memory memory; /* of verdicts by these rules */
     struct sandbox sandbox;
     char *ca_dir, *ca_file;
-    struct kept fetchers[WORKERS_MAX];
+    struct pool pool;
+    struct arrival arrivals[ARRIVALS_MAX];
     struct worker workers[WORKERS_MAX];
-    size_t working;
+    size_t working, arriving;
     int64_t idle_since_ms, watchdog_at_ms;
 };
-
-/* A path that is too long or taken by a living engine is an error; a dead engine's socket is replaced. */
-static int make_socket(const char *root)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    CLEANUP(mem_freep) char *directory = path_under(root, PG_RUNDIR);
-    int printed = snprintf(address.sun_path, sizeof(address.sun_path), "%s%s/engine.sock", root, PG_RUNDIR);
-    int fd;
-
-    if (!directory || printed < 0 || (size_t)printed >= sizeof(address.sun_path))
-        return -1;
-    *strrchr(directory, '/') = '\0'; /* a --root may have no /run yet */
-    (void)mkdir(directory, 0755);
-    directory[strlen(directory)] = '/';
-    if (mkdir(directory, 0755) != 0 && errno != EEXIST)
-        return -1;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
-    if (connect(fd, (const struct sockaddr *)(const void *)&address, sizeof(address)) == 0) {
-        (void)close(fd);
-        errno = EADDRINUSE;
-        return -1;
-    }
-    (void)unlink(address.sun_path);
-    if (bind(fd, (const struct sockaddr *)(const void *)&address, sizeof(address)) == 0 &&
-        chmod(address.sun_path, 0600) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
-    (void)close(fd);
-    return -1;
-}
 
 static int catch_signals(void)
 {
@@ -125,95 +94,53 @@ static void refresh_sandbox(struct resident *resident)
     sandbox_user(settings->user ? settings->user : PG_USER, &resident->sandbox.uid, &resident->sandbox.gid);
 }
 
-static void stop_idle_fetchers(struct resident *resident, bool all)
-{
-    int64_t now = mono_ms();
-
-    for (size_t i = 0; i < WORKERS_MAX; i++) {
-        struct kept *kept = &resident->fetchers[i];
-
-        if (kept->used && !kept->on_loan && (all || now - kept->born_ms > FETCHER_LIFE_MS)) {
-            fetcher_stop(&kept->fetcher);
-            *kept = (struct kept){.fetcher = {.socket = -1}};
-        }
-    }
-}
-
 static void refresh_rules(struct resident *resident, bool force)
 {
     char before[sizeof(resident->rules.config.fingerprint)];
 
     memcpy(before, resident->rules.config.fingerprint, sizeof(before));
     rules_refresh(resident->options->root, &resident->rules, force);
+    if (force || strcmp(before, resident->rules.config.fingerprint) != 0)
+        memory_clear(&resident->memory);
     if (resident->rules.loaded && strcmp(before, resident->rules.config.fingerprint) != 0) {
         refresh_sandbox(resident);
-        stop_idle_fetchers(resident, true);
+        pool_stop(&resident->pool, true);
     }
 }
 
-/* An idle fetcher, the most recently used place first; else a new one. NULL: the worker starts its own. */
-static struct kept *lend_fetcher(struct resident *resident)
+/* What a worker has no business with. Above all other callers' sockets: they are answered when they close. */
+static void close_others(struct resident *resident, const struct arrival *own, const struct pool_place *fetcher)
 {
-    struct kept *free_place = NULL;
-    struct error ignored = ERROR_INIT;
-
-    if (!resident->rules.loaded)
-        return NULL;
-    for (size_t i = 0; i < WORKERS_MAX; i++) {
-        struct kept *kept = &resident->fetchers[i];
-
-        if (kept->used && !kept->on_loan) {
-            kept->on_loan = true;
-            return kept;
-        }
-        if (!kept->used && !free_place)
-            free_place = kept;
-    }
-    if (!free_place || !fetcher_start(resident->options->libexec, &resident->sandbox, &free_place->fetcher, &ignored))
-        return NULL;
-    free_place->used = free_place->on_loan = true;
-    free_place->born_ms = mono_ms();
-    return free_place;
-}
-
-static size_t count_idle(const struct resident *resident)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < WORKERS_MAX; i++)
-        count += resident->fetchers[i].used && !resident->fetchers[i].on_loan;
-    return count;
-}
-
-static void take_back(struct resident *resident, struct kept *kept, int status)
-{
-    bool clean = status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == WORKER_FETCHER_CLEAN;
-    bool untouched = status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == WORKER_FETCHER_UNTOUCHED;
-
-    if (!kept)
-        return;
-    kept->on_loan = false;
-    if (clean)
-        kept->fetcher.ready = true;
-    if ((clean || untouched) && count_idle(resident) <= FETCHERS_IDLE_MAX)
-        return;
-    fetcher_stop(&kept->fetcher);
-    *kept = (struct kept){.fetcher = {.socket = -1}};
-}
-
-static _Noreturn void worker_main(struct resident *resident, int client, struct kept *kept)
-{
-    const struct rules *rules = &resident->rules;
-    const struct engine_preloaded preloaded = {.config = rules->loaded ? &rules->config : NULL,
-                                               .error = &rules->error,
-                                               .problem = rules->failed && rules->loaded ? rules->error.text : NULL,
-                                               .fetcher = kept ? &kept->fetcher : NULL};
-
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     (void)close(resident->listener);
     (void)close(resident->signals);
+    for (size_t i = 0; i < ARRIVALS_MAX; i++)
+        if (resident->arrivals[i].socket >= 0 && &resident->arrivals[i] != own)
+            (void)close(resident->arrivals[i].socket);
+    for (size_t i = 0; i < WORKERS_MAX; i++)
+        if (resident->workers[i].reports.socket >= 0)
+            (void)close(resident->workers[i].reports.socket);
+    for (size_t i = 0; i < POOL_PLACES; i++)
+        if (resident->pool.places[i].key && &resident->pool.places[i] != fetcher)
+            (void)close(resident->pool.places[i].fetcher.socket);
+}
+
+static _Noreturn void worker_main(struct resident *resident, struct arrival *arrival, struct pool_place *fetcher,
+                                  int report)
+{
+    const struct rules *rules = &resident->rules;
+    struct engine_preloaded preloaded = {
+        .config = rules->loaded ? &rules->config : NULL,
+        .error = &rules->error,
+        .problem = rules->failed && rules->loaded ? rules->error.text : NULL,
+        .fetcher = fetcher ? &fetcher->fetcher : NULL,
+        .request = &arrival->request,
+        .began_us = arrival->began_us,
+        .kept = {.memory = rules->failed ? NULL : &resident->memory, .report = report}};
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    close_others(resident, arrival, fetcher);
     release_signals();
-    _exit(engine_worker(resident->options, client, &preloaded));
+    _exit(engine_worker(resident->options, arrival->socket, &preloaded));
 }
 
 static struct worker *free_worker(struct resident *resident)
@@ -224,50 +151,173 @@ static struct worker *free_worker(struct resident *resident)
     return NULL;
 }
 
-/* Root, or whoever runs this engine; nobody else may make it speak to registries. */
-static bool is_welcome(int client)
+static const struct settings *settings_of(const struct resident *resident)
 {
-    struct ucred peer = {.uid = (uid_t)-1};
-    socklen_t len = sizeof(peer);
-
-    return getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && (peer.uid == 0 || peer.uid == geteuid());
+    return &resident->rules.config.settings; /* all zero while nothing is loaded */
 }
 
-static void start_worker(struct resident *resident, struct worker *worker, int client)
+/* A fetcher is lent before the fork: it is the worker's alone until that ends. */
+static struct pool_place *lend_fetcher(struct resident *resident, const struct request *request)
 {
-    uint32_t deadline_ms;
-    struct kept *kept;
-    pid_t pid;
+    CLEANUP(mem_freep) char *key = NULL;
 
-    refresh_rules(resident, false);
-    kept = lend_fetcher(resident);
-    deadline_ms = resident->rules.loaded ? resident->rules.config.settings.deadline_ms : 0;
-    pid = fork();
+    if (!resident->rules.loaded ||
+        (request->operation == OPERATION_CREATE && !settings_of(resident)->start_network) ||
+        !(key = pool_key(request)))
+        return NULL;
+    return pool_lend(&resident->pool, key, resident->options->libexec, &resident->sandbox);
+}
+
+static void start_worker(struct resident *resident, struct worker *worker, struct arrival *arrival)
+{
+    struct pool_place *fetcher = lend_fetcher(resident, &arrival->request);
+    struct error ignored = ERROR_INIT;
+    int ours = -1, theirs = -1;
+    pid_t pid = -1;
+
+    if (socket_pair(&ours, &theirs, &ignored))
+        pid = fork();
     if (pid == 0)
-        worker_main(resident, client, kept);
+        worker_main(resident, arrival, fetcher, theirs);
+    if (theirs >= 0)
+        (void)close(theirs);
     if (pid < 0) {
-        take_back(resident, kept, -1);
+        if (ours >= 0)
+            (void)close(ours);
+        pool_take_back(&resident->pool, fetcher, true);
         return; /* closing the client tells the hook: it starts an engine of its own */
     }
     child_adopt(&worker->child, pid);
-    worker->fetcher = kept;
-    worker->until_ms = mono_ms() + deadline_ms + WORKER_EXTRA_MS;
+    report_open(&worker->reports, ours);
+    worker->fetcher = fetcher;
+    worker->until_ms = mono_ms() + settings_of(resident)->deadline_ms + WORKER_EXTRA_MS;
     resident->working++;
+}
+
+static void take_report(void *context, enum report_type type, struct span bytes)
+{
+    struct resident *resident = context;
+
+    if (type == REPORT_VERDICT && !resident->rules.failed &&
+        !memory_put(&resident->memory, resident->rules.config.fingerprint, bytes))
+        return; /* by older rules, or no memory for it */
+}
+
+static void take_reports(struct resident *resident)
+{
+    for (size_t i = 0; resident->working > 0 && i < WORKERS_MAX; i++)
+        if (resident->workers[i].child.pid > 0)
+            report_receive(&resident->workers[i].reports, take_report, resident);
+}
+
+/*
+ * A verdict that is held under the very name: as safe as the one on disk (plugin/cache/cache.h), since the rules were
+ * compared with their files after the request had come, and the entry is of these rules. While changed files do not
+ * load, nothing that was kept is used.
+ */
+static bool answer_from_memory(struct resident *resident, const struct arrival *arrival)
+{
+    const struct rules *rules = &resident->rules;
+    CLEANUP(response_done) struct response response = {0};
+    struct cache_times ignored;
+
+    if (!rules->loaded || rules->failed || !rules->config.settings.cache ||
+        !memory_find(&resident->memory, rules->config.fingerprint, &arrival->request, NULL, &response, &ignored))
+        return false;
+    engine_reply(resident->options, settings_of(resident), &arrival->request, arrival->began_us, arrival->socket,
+                 &response);
+    return true;
+}
+
+/* Those that are whole are answered, or get a worker as far as there are places. */
+static void serve_arrivals(struct resident *resident)
+{
+    bool fresh = false;
+
+    for (size_t i = 0; resident->arriving > 0 && i < ARRIVALS_MAX; i++) {
+        struct arrival *arrival = &resident->arrivals[i];
+        struct worker *worker;
+
+        if (arrival->socket < 0 || !arrival->whole)
+            continue;
+        if (!fresh) {
+            refresh_rules(resident, false);
+            memory_follow(&resident->memory, resident->options->root);
+            take_reports(resident);
+            fresh = true;
+        }
+        if (!answer_from_memory(resident, arrival)) {
+            worker = free_worker(resident);
+            if (!worker)
+                continue;
+            start_worker(resident, worker, arrival);
+        }
+        arrival_end(arrival);
+        resident->arriving--;
+    }
+}
+
+static void read_arrival(struct resident *resident, struct arrival *arrival)
+{
+    CLEANUP(response_done) struct response response = {0};
+    struct error err = ERROR_INIT;
+
+    if (arrival->whole || arrival_read(arrival, &err) != ARRIVAL_BAD)
+        return;
+    response_deny(&response, err.reason, err.text);
+    engine_reply(resident->options, settings_of(resident), &arrival->request, arrival->began_us, arrival->socket,
+                 &response);
+    arrival_end(arrival);
+    resident->arriving--;
+}
+
+static void read_arrivals(struct resident *resident)
+{
+    for (size_t i = 0; resident->arriving > 0 && i < ARRIVALS_MAX; i++)
+        if (resident->arrivals[i].socket >= 0)
+            read_arrival(resident, &resident->arrivals[i]);
+}
+
+static struct arrival *free_arrival(struct resident *resident)
+{
+    for (size_t i = 0; i < ARRIVALS_MAX; i++)
+        if (resident->arrivals[i].socket < 0)
+            return &resident->arrivals[i];
+    return NULL;
 }
 
 static void accept_clients(struct resident *resident)
 {
-    struct worker *worker;
+    struct arrival *arrival;
 
-    while ((worker = free_worker(resident)) != NULL) {
+    while ((arrival = free_arrival(resident)) != NULL) {
         int client = accept4(resident->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         if (client < 0)
             return;
-        if (is_welcome(client))
-            start_worker(resident, worker, client);
-        (void)close(client);
+        if (!listener_welcomes(client)) {
+            (void)close(client);
+            continue;
+        }
+        arrival_begin(arrival, client);
+        resident->arriving++;
     }
+}
+
+static void worker_ended(struct resident *resident, struct worker *worker, int status)
+{
+    bool fit = status != -1 && WIFEXITED(status) &&
+               (WEXITSTATUS(status) == WORKER_FETCHER_CLEAN || WEXITSTATUS(status) == WORKER_FETCHER_UNTOUCHED);
+
+    report_receive(&worker->reports, take_report, resident);
+    report_close(&worker->reports);
+    if (worker->child.pidfd >= 0)
+        (void)close(worker->child.pidfd);
+    if (fit && worker->fetcher && WEXITSTATUS(status) == WORKER_FETCHER_CLEAN)
+        worker->fetcher->fetcher.ready = true;
+    pool_take_back(&resident->pool, worker->fetcher, fit);
+    *worker = (struct worker){.reports = {.socket = -1}};
+    resident->working--;
 }
 
 /* Which of ours ended? Workers give their fetcher back; an idle fetcher that died is forgotten; orphans are just
@@ -278,24 +328,10 @@ static void reap(struct resident *resident)
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        for (size_t i = 0; i < WORKERS_MAX; i++) {
-            struct worker *worker = &resident->workers[i];
-            struct kept *kept = &resident->fetchers[i];
-
-            if (worker->child.pid == pid) {
-                if (worker->child.pidfd >= 0)
-                    (void)close(worker->child.pidfd);
-                take_back(resident, worker->fetcher, status);
-                *worker = (struct worker){0};
-                resident->working--;
-            }
-            if (kept->used && kept->fetcher.child.pid == pid && !kept->on_loan) {
-                (void)close(kept->fetcher.socket);
-                if (kept->fetcher.child.pidfd >= 0)
-                    (void)close(kept->fetcher.child.pidfd);
-                *kept = (struct kept){.fetcher = {.socket = -1}};
-            }
-        }
+        for (size_t i = 0; i < WORKERS_MAX; i++)
+            if (resident->workers[i].child.pid == pid)
+                worker_ended(resident, &resident->workers[i], status);
+        pool_reaped(&resident->pool, pid);
     }
     if (resident->working == 0)
         resident->idle_since_ms = mono_ms();
@@ -324,7 +360,7 @@ static void look_after(struct resident *resident)
     for (size_t i = 0; i < WORKERS_MAX; i++)
         if (resident->workers[i].child.pid > 0 && now > resident->workers[i].until_ms)
             (void)kill(resident->workers[i].child.pid, SIGKILL); /* reaped when its end is signalled */
-    stop_idle_fetchers(resident, false);
+    pool_stop(&resident->pool, false);
     if (notify_watchdog_ms() > 0 && now >= resident->watchdog_at_ms) {
         notify_send("WATCHDOG=1");
         resident->watchdog_at_ms = now + notify_watchdog_ms();
@@ -335,23 +371,40 @@ static bool is_idle(const struct resident *resident)
 {
     int64_t limit_s = resident->rules.loaded ? resident->rules.config.settings.idle_exit_s : 600;
 
-    return resident->activated && resident->working == 0 && mono_ms() - resident->idle_since_ms > limit_s * 1000;
+    return resident->activated && resident->working == 0 && resident->arriving == 0 &&
+           mono_ms() - resident->idle_since_ms > limit_s * 1000;
+}
+
+/* What is waited for; returns how many places of fds are in use. */
+static nfds_t list_fds(struct resident *resident, struct pollfd fds[FDS_MAX])
+{
+    nfds_t count = FD_WORKERS;
+
+    fds[FD_LISTENER] = (struct pollfd){.fd = free_arrival(resident) ? resident->listener : -1, .events = POLLIN};
+    fds[FD_SIGNALS] = (struct pollfd){.fd = resident->signals, .events = POLLIN};
+    for (size_t i = 0; resident->working > 0 && i < WORKERS_MAX; i++)
+        if (resident->workers[i].reports.socket >= 0)
+            fds[count++] = (struct pollfd){.fd = resident->workers[i].reports.socket, .events = POLLIN};
+    for (size_t i = 0; resident->arriving > 0 && i < ARRIVALS_MAX; i++)
+        if (resident->arrivals[i].socket >= 0 && !resident->arrivals[i].whole)
+            fds[count++] = (struct pollfd){.fd = resident->arrivals[i].socket, .events = POLLIN};
+    return count;
 }
 
 static void serve(struct resident *resident)
 {
     while (!resident->stopping && !is_idle(resident)) {
-        struct pollfd fds[2] = {{.fd = resident->listener, .events = POLLIN},
-                                {.fd = resident->signals, .events = POLLIN}};
+        struct pollfd fds[FDS_MAX];
 
-        if (!free_worker(resident))
-            fds[0].fd = -1; /* wait for one to end */
-        if (poll(fds, 2, TICK_MS) < 0 && errno != EINTR)
+        if (poll(fds, list_fds(resident, fds), TICK_MS) < 0 && errno != EINTR)
             return;
-        if (fds[1].revents != 0)
+        if (fds[FD_SIGNALS].revents != 0)
             take_signals(resident);
-        if (fds[0].fd >= 0 && fds[0].revents != 0)
+        if (fds[FD_LISTENER].fd >= 0 && fds[FD_LISTENER].revents != 0)
             accept_clients(resident);
+        read_arrivals(resident);
+        serve_arrivals(resident);
+        take_reports(resident);
         look_after(resident);
     }
 }
@@ -361,6 +414,8 @@ static void finish(struct resident *resident)
 {
     notify_send("STOPPING=1");
     (void)close(resident->listener);
+    for (size_t i = 0; i < ARRIVALS_MAX; i++) /* their hooks start engines of their own */
+        arrival_end(&resident->arrivals[i]);
     while (resident->working > 0) {
         struct pollfd entry = {.fd = resident->signals, .events = POLLIN};
 
@@ -368,7 +423,8 @@ static void finish(struct resident *resident)
         take_signals(resident);
         look_after(resident);
     }
-    stop_idle_fetchers(resident, true);
+    pool_stop(&resident->pool, true);
+    memory_clear(&resident->memory);
     rules_done(&resident->rules);
     mem_free(resident->ca_dir);
     mem_free(resident->ca_file);
@@ -385,15 +441,18 @@ int engine_resident(const struct engine_options *options)
     resident.listener = notify_listen_socket();
     resident.activated = resident.listener >= 0;
     if (!resident.activated)
-        resident.listener = make_socket(options->root);
+        resident.listener = listener_make(options->root);
     resident.signals = catch_signals();
     if (resident.listener < 0 || resident.signals < 0 || !crypto_init(&err))
         return 1;
     (void)fcntl(resident.listener, F_SETFL, O_NONBLOCK);
     (void)fcntl(resident.listener, F_SETFD, FD_CLOEXEC);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    pool_init(&resident.pool);
+    for (size_t i = 0; i < ARRIVALS_MAX; i++)
+        resident.arrivals[i].socket = -1;
     for (size_t i = 0; i < WORKERS_MAX; i++)
-        resident.fetchers[i].fetcher.socket = -1;
+        resident.workers[i].reports.socket = -1;
     resident.idle_since_ms = mono_ms();
     refresh_rules(&resident, true);
     notify_send("READY=1");

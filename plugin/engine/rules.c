@@ -1,28 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/engine/rules.h"
 
-#include "base/clock.h"
 #include "plugin/cache/stamp.h"
 
-/* The cache's stamp serves here too: it holds as long as nothing that was read has changed. */
+/* The cache's stamp serves here too: it holds as long as nothing that was read has changed. Files that changed just
+ * before they were read have none: they are read again for the next request, until they have settled. */
 static bool unchanged(const struct rules *rules)
 {
     struct stamp ignored;
 
-    return rules->loaded && !rules->failed && rules->stamp.len > 0 && stamp_holds(buf_as_span(&rules->stamp), &ignored);
-}
-
-static void remember(struct rules *rules)
-{
-    const struct cache_source source = {.fingerprint = rules->config.fingerprint,
-                                        .consulted = &rules->config.consulted,
-                                        .loaded_at = rules->config.loaded_at};
-    struct error ignored = ERROR_INIT;
-
-    buf_free(&rules->stamp);
-    rules->stamp = (struct buf)BUF_INIT(STAMP_MAX_BYTES);
-    if (!stamp_make(&source, &rules->stamp, &ignored))
-        buf_free(&rules->stamp); /* changed just now: load again for the next request, until it has settled */
+    return rules->loaded && !rules->failed && rules->config.stamp.len > 0 &&
+           stamp_holds(buf_as_span(&rules->config.stamp), &ignored);
 }
 
 void rules_refresh(const char *root, struct rules *rules, bool force)
@@ -37,7 +25,6 @@ void rules_refresh(const char *root, struct rules *rules, bool force)
         rules->config = fresh;
         rules->loaded = true;
         rules->failed = false;
-        remember(rules);
         return;
     }
     rules->failed = true;
@@ -47,6 +34,5 @@ void rules_refresh(const char *root, struct rules *rules, bool force)
 void rules_done(struct rules *rules)
 {
     engine_config_done(&rules->config);
-    buf_free(&rules->stamp);
     *rules = (struct rules){0};
 }

@@ -5,7 +5,6 @@
 
 #include <stdbool.h>
 
-#include "base/buf.h"
 #include "base/error.h"
 #include "plugin/engine/load.h"
 
@@ -14,7 +13,6 @@ struct rules {
     bool loaded;          /* config is a good set */
     bool failed;          /* the files changed since and do not load; error says why */
     struct error error;
-    struct buf stamp;     /* of the files as they were when loaded (or failed); empty = changed too recently to tell */
 };
 
 /* Loads when nothing is loaded, or something changed, or when told to. Keeps the last good set when that fails. */

@@ -14,7 +14,8 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "config.h"
-#include "plugin/cache/cache.h"
+#include "plugin/cache/entry.h"
+#include "plugin/engine/report.h"
 #include "verifier/ref.h"
 
 enum { EXPLAIN_MAX_BYTES = 64 * 1024 * 1024, LOCK_PAUSE_MS = 3 };
@@ -113,49 +114,77 @@ static char *equal_canonical(const struct engine_config *config, const struct re
     return TAKE_PTR(canonical);
 }
 
+/* In memory and on disk, under one reference (NULL = the request's own). */
+static bool look_as(const char *root, const struct engine_config *config, const struct verdicts_kept *kept,
+                    const struct request *request, const char *reference, unsigned int how, struct response *ret,
+                    struct cache_times *ret_times)
+{
+    const char *fingerprint = config ? config->fingerprint : NULL;
+
+    if (fingerprint && kept && kept->memory &&
+        memory_find(kept->memory, fingerprint, request, reference, ret, ret_times))
+        return true;
+    return cache_lookup(root, fingerprint, request, reference, how, ret, ret_times);
+}
+
 /*
  * The verdict under another spelling counts only when these rules see no difference between the two; without rules at
  * hand nobody can tell.
  */
-static bool look(const char *root, const struct engine_config *config, const struct request *request, unsigned int how,
-                 struct response *ret, int64_t *ret_at)
+static bool look(const char *root, const struct engine_config *config, const struct verdicts_kept *kept,
+                 const struct request *request, unsigned int how, struct response *ret, struct cache_times *ret_times)
 {
     CLEANUP(mem_freep) char *canonical = NULL;
 
     if (!cache_may_hold(request))
         return false;
-    if (cache_lookup(root, request, NULL, how, ret, ret_at))
+    if (look_as(root, config, kept, request, NULL, how, ret, ret_times))
         return true;
     canonical = config && config->policies ? equal_canonical(config, request) : NULL;
-    return canonical && cache_lookup(root, request, canonical, how, ret, ret_at);
+    return canonical && look_as(root, config, kept, request, canonical, how, ret, ret_times);
+}
+
+/* Tells the resident engine: the next request of that name and digest needs no worker. */
+static void tell(const struct engine_config *config, const struct verdicts_kept *kept, const char *reference,
+                 const struct cache_times *times, const struct response *response)
+{
+    CLEANUP(buf_free) struct buf entry = BUF_INIT(ENTRY_MAX_BYTES);
+
+    if (!config || !kept || !reference)
+        return;
+    entry_write(&entry, config->fingerprint, reference, times, response);
+    if (buf_ok(&entry))
+        report_send(kept->report, REPORT_VERDICT, buf_as_span(&entry));
 }
 
 bool verdicts_find(const char *root, const struct settings *settings, const struct engine_config *config,
-                   const struct request *request, struct response *ret)
+                   const struct verdicts_kept *kept, const struct request *request, struct response *ret)
 {
-    int64_t at;
+    struct cache_times times;
 
-    return settings->cache && look(root, config, request, CACHE_BY_ENGINE, ret, &at);
+    if (!settings->cache || !look(root, config, kept, request, CACHE_BY_ENGINE, ret, &times))
+        return false;
+    tell(config, kept, request->reference, &times, ret);
+    return true;
 }
 
-static void keep(const char *root, const struct engine_config *config, const struct request *request,
-                 const struct response *response)
+static void keep(const char *root, const struct engine_config *config, const struct verdicts_kept *kept,
+                 const struct request *request, const struct response *response)
 {
-    const struct settings *settings = &config->settings;
-    int64_t now = time_now();
+    int64_t now = time_now(), life = config->settings.cache_life_s;
     int64_t until = policy_set_valid_until(config->policies, now);
-    const struct cache_source source = {
-        .fingerprint = config->fingerprint,
-        .consulted = &config->consulted,
-        .loaded_at = config->loaded_at,
-        .life_s = until > 0 && until - now < settings->cache_life_s ? until - now : settings->cache_life_s,
-        .engine_only = settings->log_json || settings->audit[0] || settings->metrics};
+    struct cache_source source = {.fingerprint = config->fingerprint, .stamp = buf_as_span(&config->stamp)};
     CLEANUP(mem_freep) char *canonical = NULL;
     struct error ignored = ERROR_INIT;
 
-    if (!cache_may_hold(request) || !verdict_is_allow(response->verdict) || source.life_s <= 0)
+    if (until > 0 && until - now < life)
+        life = until - now;
+    if (life <= 0 || !cache_is_keepable(request, response))
         return;
+    source.times = (struct cache_times){.decided = now, .expires = now + life};
     canonical = equal_canonical(config, request);
+    tell(config, kept, request->reference, &source.times, response);
+    tell(config, kept, canonical, &source.times, response);
     /* A cache that cannot be written costs time, not safety: nothing to report. */
     if (!cache_store(root, &source, request, canonical, response, &ignored))
         return;
@@ -172,18 +201,19 @@ static void forgive(const char *root, const struct engine_config *config, const 
 {
     struct response held = {0};
     char when[TIME_TEXT_BYTES];
-    int64_t at = 0, until;
+    struct cache_times times;
+    int64_t until;
     char *message;
 
-    if (!look(root, config, request, CACHE_EXPIRED_TOO | CACHE_BY_ENGINE, &held, &at))
+    if (!look(root, config, NULL, request, CACHE_EXPIRED_TOO | CACHE_BY_ENGINE, &held, &times))
         return;
-    until = policy_set_valid_until(config->policies, at);
+    until = policy_set_valid_until(config->policies, times.decided);
     if (until > 0 && time_now() >= until) { /* the clock itself has ended it, not the cache's life */
         response_done(&held);
         return;
     }
-    message =
-        mem_printf("verified on %s; now: %.300s", time_format(at, when), response->message ? response->message : "");
+    message = mem_printf("verified on %s; now: %.300s", time_format(times.decided, when),
+                         response->message ? response->message : "");
     if (!message) {
         response_done(&held);
         return;
@@ -196,13 +226,13 @@ static void forgive(const char *root, const struct engine_config *config, const 
     *response = held;
 }
 
-void verdicts_after(const char *root, const struct engine_config *config, const struct request *request,
-                    struct response *response)
+void verdicts_after(const char *root, const struct engine_config *config, const struct verdicts_kept *kept,
+                    const struct request *request, struct response *response)
 {
     if (!config->settings.cache)
         return;
     if (verdict_is_allow(response->verdict))
-        keep(root, config, request, response);
+        keep(root, config, kept, request, response);
     else if (config->settings.fetch_failure_cached && is_outage(response->reason))
         forgive(root, config, request, response);
 }

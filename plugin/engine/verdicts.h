@@ -5,13 +5,21 @@
 
 #include <stdbool.h>
 
+#include "plugin/cache/memory.h"
 #include "plugin/engine/load.h"
 #include "plugin/message.h"
 
+/* What a resident engine's worker has of the verdicts in memory: a copy as of its fork, and a way to tell of new ones.
+ */
+struct verdicts_kept {
+    struct memory *memory;
+    int report; /* plugin/engine/report.h */
+};
+
 /* A verdict held for this request under the name as written; with config (NULL = not loaded yet) also under its
- * canonical form when the same rules match both. */
+ * canonical form when the same rules match both. kept: NULL = on disk only. */
 bool verdicts_find(const char *root, const struct settings *settings, const struct engine_config *config,
-                   const struct request *request, struct response *ret);
+                   const struct verdicts_kept *kept, const struct request *request, struct response *ret);
 
 /*
  * Waits while another process decides about the same digest. True: ret_lock is held (>= 0; close it after the
@@ -25,7 +33,7 @@ bool verdicts_lock(const char *root, const struct settings *settings, const stru
  * After a decision: keeps an allow; and turns a look-up failure into the allow that was held until its life ended, when
  * the settings say so (on-fetch-failure: cached).
  */
-void verdicts_after(const char *root, const struct engine_config *config, const struct request *request,
-                    struct response *response);
+void verdicts_after(const char *root, const struct engine_config *config, const struct verdicts_kept *kept,
+                    const struct request *request, struct response *response);
 
 #endif

@@ -132,6 +132,11 @@ class Node:
             self.engine.wait(timeout=30)
             self.engine = None
 
+    def forget(self):
+        """A resident engine's memory is emptied; what is on disk stays."""
+        if self.engine:
+            self.engine.send_signal(signal.SIGHUP)
+
     def write(self, name, text):
         with open(os.path.join(self.conf, name), "w") as file:
             file.write(text)
@@ -571,21 +576,25 @@ def test_cache():
         for i in range(0, len(whole), 3):
             with open(os.path.join(verdicts, entry), "wb") as file:
                 file.write(whole[:i] + bytes([whole[i] ^ 1]) + whole[i + 1:])
+            node.forget()
             worse += pull(node, extra=["--deadline-ms", "1"]).returncode == 0
         check("changed entry is a miss, at each byte", worse == 0, worse)
         worse = 0
         for i in range(0, len(whole), 5):
             with open(os.path.join(verdicts, entry), "wb") as file:
                 file.write(whole[:i])
+            node.forget()
             worse += pull(node, extra=["--deadline-ms", "1"]).returncode == 0
         check("cut entry is a miss, at each length", worse == 0, worse)
         with open(os.path.join(verdicts, entry), "wb") as file:
             file.write(whole)
         check("whole again: a hit", cached(node) == (0, True))
         os.chmod(os.path.join(verdicts, entry), 0o666)
+        node.forget()
         check("entry that others may write is a miss", not cached(node)[1])
         os.chmod(os.path.join(verdicts, entry), 0o600)
         os.chown(os.path.join(verdicts, entry), 65534, 65534)
+        node.forget()
         check("entry of another owner is a miss", not cached(node)[1])
         os.chown(os.path.join(verdicts, entry), 0, 0)
         check("a hit again", cached(node) == (0, True))
@@ -600,7 +609,8 @@ def test_cache():
             file.write(changed)
         os.utime(node.conf + "/policy.d/demo.yaml", ns=(before.st_atime_ns, before.st_mtime_ns))
         check("policy changed in place, time put back: a miss", not cached(node)[1])
-        check("changed just now: still a miss", not cached(node)[1])
+        if not RESIDENT: # reads the rules for each decision until they have settled: what it holds is by these very rules
+            check("changed just now: still a miss", not cached(node)[1])
         node.write("policy.d/none.yaml", POLICY.replace("cosign.pub", "prime256v1.pub"))
         node.fresh = True
         denies("policy added whose key is missing", pull(node), "policy_error", "prime256v1.pub")
@@ -666,6 +676,79 @@ def test_resident():
         nothing_left("resident", node)
 
 
+def served(engine, pull_once):
+    """What one pull cost: requests to the registry, and page faults of processes the engine has reaped (0 = it forked none)."""
+    def faults():
+        time.sleep(0.2)
+        with open(f"/proc/{engine}/stat") as file:
+            return int(file.read().rsplit(")", 1)[1].split()[8])
+    before, Registry.count = faults(), 0
+    result = pull_once()
+    return result, Registry.count, faults() - before
+
+
+def test_memory():
+    """Verdicts that the resident engine keeps in memory."""
+    with Node("audit: /var/log/audit.jsonl\n") as node: # with an audit no hit is the hook's
+        os.makedirs(node.root + "/var/log")
+        node.start()
+        engine = node.engine.pid
+        verdicts = node.root + "/var/cache/pullguard/verdicts/"
+        time.sleep(3.1)
+        result, asked, forks = served(engine, lambda: pull(node))
+        check("memory: the first pull asks, in a worker", result.returncode == 0 and asked > 0 and forks > 0, (asked, forks))
+        result, asked, forks = served(engine, lambda: pull(node))
+        allows("memory: the second pull", result)
+        check("memory: asks nobody, and starts no worker", asked == 0 and forks == 0, (asked, forks))
+        lines = open(node.root + "/var/log/audit.jsonl").read().splitlines()
+        check("memory: both are in the audit", len(lines) == 2 and '"cached":1' in lines[1], lines)
+        for name in os.listdir(verdicts):
+            if name != "stamp":
+                os.unlink(verdicts + name)
+        check("memory: without the file too", served(engine, lambda: pull(node))[1:] == (0, 0))
+        check("memory: another digest is a miss", served(engine, lambda: pull(node, digest="sha256:" + "1" * 64))[1] > 0)
+        check("memory: another name is a miss", served(engine, lambda: pull(node, "demo/sigs"))[1] > 0)
+        denied = served(engine, lambda: pull(node, "demo/nosig"))
+        check("memory: a deny", denied[0].returncode == 1 and denied[1] > 0)
+        check("memory: is not kept", served(engine, lambda: pull(node, "demo/nosig"))[1] > 0)
+        for name, descriptor, kept in [("agrees", '{"mediaType":"a/b","digest":"%s","size":3}' % IMAGE, True),
+                                       ("agrees, said twice", '{"digest":"%s","annotations":{"digest":"x"}}' % IMAGE, False),
+                                       ("agrees, with spaces", '{"digest": "%s"}' % IMAGE, False)]:
+            result, asked, _ = served(engine, lambda d=descriptor: pull(node, stdin=None, input=d.encode()))
+            check(f"memory: a descriptor that {name}", result.returncode == 0 and (asked == 0) == kept, (result, asked))
+        other = '{"digest":"sha256:%s"}' % ("2" * 64)
+        denies("memory: a descriptor of another digest", pull(node, stdin=None, input=other.encode()), "bad_request")
+        escaped = '{"digest":"%s","d\\u0069gest":"sha256:%s"}' % (IMAGE, "2" * 64)
+        check("memory: a descriptor in disguise", pull(node, stdin=None, input=escaped.encode()).returncode == 1)
+        for name in os.listdir(verdicts):
+            os.unlink(verdicts + name)
+        check("memory: a cleared cache is cleared here", served(engine, lambda: pull(node))[1] > 0)
+        pull(node) # by way of a worker: the first answer left a new stamp, which empties memory once
+        node.forget()
+        result, asked, forks = served(engine, lambda: pull(node))
+        check("memory: SIGHUP empties it, the file answers", asked == 0 and forks > 0, (asked, forks))
+        check("memory: and fills it again", served(engine, lambda: pull(node))[1:] == (0, 0))
+        kept = {name: os.stat(verdicts + name).st_ino for name in os.listdir(verdicts)}
+        node.write("policy.d/more.yaml", "kind: [")
+        for name in ("rules that do not load: decided anew", "and again: nothing of that is kept"):
+            result, asked, forks = served(engine, lambda: pull(node))
+            check("memory: " + name, asked > 0 and b"do not load" in result.stdout, (asked, result.stdout))
+        check("memory: nor on disk", kept == {name: os.stat(verdicts + name).st_ino for name in os.listdir(verdicts)})
+        os.unlink(node.conf + "/policy.d/more.yaml")
+        allows("memory: repaired", pull(node))
+        node.write("policy.d/demo.yaml", POLICY.replace("cosign.pub", "prime256v1.pub"))
+        shutil.copy(VECTORS + "/keys/prime256v1.pub", node.conf + "/keys/prime256v1.pub")
+        denies("memory: changed rules", pull(node), "wrong_key")
+    with Node("cache: {life: 2s}\naudit: /var/log/audit.jsonl\n") as node:
+        os.makedirs(node.root + "/var/log")
+        node.start()
+        time.sleep(3.1)
+        pull(node)
+        check("memory: within its life", served(node.engine.pid, lambda: pull(node))[1] == 0)
+        time.sleep(2)
+        check("memory: beyond its life", served(node.engine.pid, lambda: pull(node))[1] > 0)
+
+
 def memory(pid):
     """KiB of memory that no file backs."""
     return sum(int(line.split()[1]) for line in open(f"/proc/{pid}/status") if line.startswith("RssAnon"))
@@ -706,7 +789,7 @@ def start_registry():
 def main():
     start_registry()
     tests = [test_files, test_kills, test_caller_gone, test_deadlines, test_bad_engines, test_bad_resident, test_descriptors,
-             test_parallel, test_sandbox, test_logs, test_cache, test_together, test_resident]
+             test_parallel, test_sandbox, test_logs, test_cache, test_together, test_resident, test_memory]
     if RESIDENT: # those that need nothing of a per-request engine's own processes, and no changed settings
         tests = [test_files, test_deadlines, test_descriptors, test_parallel, test_cache, test_together]
     wanted = [name for name in sys.argv[3:] if name.startswith("test_")]

@@ -55,7 +55,7 @@ static void try_kept(struct span bytes)
     if (!buf_ok(&sealed))
         return;
     if (entry_read(buf_as_span(&sealed), &entry))
-        FUZZ_CHECK(entry.expires > entry.decided_at && entry.reference.len > 0);
+        FUZZ_CHECK(entry.times.expires > entry.times.decided && entry.reference.len > 0);
     if (stamp_holds(buf_as_span(&sealed), &stamp))
         FUZZ_CHECK(stamp.fingerprint.len > 0);
 }
