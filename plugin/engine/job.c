@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "config.h"
 #include "plugin/engine/credentials.h"
-#include "verifier/fetch/fetch.h"
 #include "verifier/mirrors/mirrors.h"
 #include "verifier/ref.h"
 
@@ -110,25 +109,41 @@ static void keep_upstream(struct fetch_registry *registry)
     }
 }
 
-bool job_write(enum job_look look, const char *root, const struct settings *settings, const struct request *request,
-               struct wants *wants, uint32_t id, int64_t deadline, bool *ret_mirrors, struct buf *ret,
-               struct error *err)
+static bool set_job(const char *root, const struct settings *settings, const struct request *request,
+                    struct fetch_job *job, struct error *err)
 {
-    CLEANUP(fetch_job_done) struct fetch_job job = {.id = id, .deadline = deadline};
+    return job->user_agent || (set_path(&job->ca_dir, root, settings->ca_dir, err) &&
+                               set_path(&job->ca_file, root, settings->ca_file, err) &&
+                               set_proxies(settings, request, &job->proxies, err) &&
+                               set_text(&job->user_agent, "pullguard/" PG_VERSION, err));
+}
 
-    if (!set_path(&job.ca_dir, root, settings->ca_dir, err) || !set_path(&job.ca_file, root, settings->ca_file, err) ||
-        !set_text(&job.user_agent, "pullguard/" PG_VERSION, err) || !set_proxies(settings, request, &job.proxies, err))
+bool job_write(enum job_look look, const char *root, const struct settings *settings, const struct request *request,
+               struct wants *wants, int64_t deadline, struct job_plan *plan, struct buf *ret, struct error *err)
+{
+    struct fetch_job *job = &plan->job;
+
+    job->id++;
+    job->deadline = deadline;
+    if (!set_job(root, settings, request, job, err))
         return false;
     for (size_t i = 0; i < wants->count; i++)
-        if (!add_registry(root, settings, request, &wants->items[i], &job, err))
+        if (!add_registry(root, settings, request, &wants->items[i], job, err))
             return false;
-    for (size_t i = 0; i < job.registry_count; i++) {
-        *ret_mirrors = *ret_mirrors || job.registries[i].count > 1;
+    for (size_t i = 0; i < job->registry_count; i++) {
+        plan->mirrors = plan->mirrors || job->registries[i].count > 1;
         if (look == JOB_UPSTREAM_ONLY)
-            keep_upstream(&job.registries[i]);
+            keep_upstream(&job->registries[i]);
     }
-    job.wants = *wants;
+    wants_done(&job->wants);
+    job->wants = *wants;
     *wants = (struct wants){0};
-    fetch_job_write(ret, &job);
+    fetch_job_write(ret, job);
     return buf_ok(ret) || error_set(err, REASON_LIMIT, "the fetcher's job is too long");
+}
+
+void job_plan_done(struct job_plan *plan)
+{
+    fetch_job_done(&plan->job);
+    plan->mirrors = false;
 }

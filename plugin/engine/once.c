@@ -163,7 +163,7 @@ static void look_upstream(struct once *once, struct response *ret)
     struct session *first = once->session;
     struct response second = {0};
 
-    if (!first || !first->mirrors || verdict_is_allow(ret->verdict) || ret->reason == REASON_TIMEOUT ||
+    if (!first || !first->plan.mirrors || verdict_is_allow(ret->verdict) || ret->reason == REASON_TIMEOUT ||
         !session_drain(first, first->deadline))
         return;
     session_done(first);

@@ -125,8 +125,8 @@ static void take_wants(struct session *session, struct span message)
         session_fail(session, REASON_FETCH_FAILED, "nothing may be fetched for this decision");
     else if (!wantlist_read(message, &wants, &err) ||
              !wantlist_check(session->config, session->request, &wants, &err) ||
-             !job_write(session->look, session->root, &session->config->settings, session->request, &wants,
-                        ++session->jobs, deadline, &session->mirrors, &session->to_fetcher, &err))
+             !job_write(session->look, session->root, &session->config->settings, session->request, &wants, deadline,
+                        &session->plan, &session->to_fetcher, &err))
         fail_with(session, &err);
 }
 
@@ -264,7 +264,7 @@ bool session_drain(struct session *session, int64_t deadline)
 
     if (!fetcher || !fetcher->ready || session->to_fetcher.len > 0)
         return false;
-    while (session->ended < session->jobs || session->frame_left > 0 || session->frame_len > 0) {
+    while (session->ended < session->plan.job.id || session->frame_left > 0 || session->frame_len > 0) {
         struct pollfd entry = {.fd = fetcher->socket, .events = POLLIN};
         ssize_t got;
 
@@ -337,5 +337,6 @@ void session_done(struct session *session)
     finish(session);
     buf_free(&session->from_judge);
     buf_wipe(&session->to_fetcher);
+    job_plan_done(&session->plan);
     response_done(&session->response);
 }

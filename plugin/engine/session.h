@@ -30,7 +30,7 @@ struct session {
     struct fetcher *fetcher;            /* NULL = none: every want is then a failure */
     int client;                         /* watched for its end only; -1 = nobody to watch */
     enum job_look look;
-    bool mirrors; /* some registry had mirrors: a deny may deserve a look at the registry itself */
+    struct job_plan plan;               /* with mirrors in it, a deny may deserve a look at the registry itself */
     int64_t deadline;                   /* mono_ms */
 
     struct child judge;
@@ -41,7 +41,7 @@ struct session {
     uint8_t
         relay[RELAY_CHUNK_BYTES]; /* from the fetcher to the judge, as it comes: bytes of outside are not parsed here */
     size_t relay_start, relay_end;
-    uint32_t jobs, ended;               /* sent to the fetcher, and completely answered */
+    uint32_t ended;                     /* of the jobs sent to the fetcher (plan.job.id), those completely answered */
     uint8_t frame[12];                  /* header of the message that is passing through the relay */
     size_t frame_len;
     size_t frame_left;                  /* bytes of its records still to pass */

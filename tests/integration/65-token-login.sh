@@ -96,9 +96,15 @@ program()
     chmod 0755 "$PG_NODE$1"
 }
 program /usr/bin/docker-credential-test "read -r server; [ \"\$1 \$server\" = 'get $REG' ] || exit 1
+echo asked >>$PG_WORK/asked
 echo '{\"ServerURL\":\"x\",\"Username\":\"node\",\"Secret\":\"secret\"}'"
 config "{\"credHelpers\":{\"$REG\":\"test\"}}"
+once()
+{
+    [ "$(wc -l <"$PG_WORK/asked")" = 1 ]
+}
 decide "credential helper" allow ok demo/bundle
+expect "asked once for all rounds of the decision" once
 config '{"credsStore":"missing"}'
 decide "credential helper that is not installed" deny unauthorized demo/bundle
 config "{\"credHelpers\":{\"$REG\":\"slow\"}}"
@@ -108,6 +114,7 @@ decide "credential helper that hangs" deny timeout demo/bundle
 config '{}'
 program /opt/providers/test-provider "read -r request
 case \$request in *'\"image\":\"$REG/demo/bundle\"'*) ;; *) exit 1 ;; esac
+echo asked >>$PG_WORK/asked
 echo '{\"kind\":\"CredentialProviderResponse\",\"apiVersion\":\"credentialprovider.kubelet.k8s.io/v1\",\"cacheKeyType\":\"Registry\",\"cacheDuration\":\"1h\",\"auth\":{\"$REG\":{\"username\":\"node\",\"password\":\"'\$WORD'\"}}}'"
 provider_config()
 {
@@ -125,7 +132,9 @@ EOF
 pg_settings "cache: {enabled: false}" "credentials: []" \
     "credential-providers: {config: /etc/pullguard/providers.yaml, directory: /opt/providers}"
 provider_config "127.0.*.1:$PORT" secret
+: >"$PG_WORK/asked"
 decide "kubelet's credential provider" allow ok demo/bundle
+expect "asked once for all rounds of the decision" once
 provider_config "127.0.*.1:$PORT" wrong
 decide "kubelet's credential provider with a wrong answer" deny unauthorized demo/bundle
 provider_config "*.example:$PORT" secret
