@@ -45,12 +45,15 @@ const char *pubkey_hint(const struct pubkey *key);
  * COSIGN_KEY: what cosign 1 to 3 make with keys. hash NONE: P-256 SHA-256; P-384 SHA-384 or SHA-256; P-521 SHA-512 or
  * SHA-256; RSA PKCS#1 v1.5 SHA-256; Ed25519 pure or Ed25519ph. hash set: exactly that hash for ECDSA and RSA (pure or
  * ph Ed25519 as before).
- * EXACT: exactly `hash` (for Ed25519: NONE = pure, SHA512 = ph), `rsa_pss` chooses PSS.
+ * EXACT: exactly `hash` (for Ed25519: NONE = pure, SHA512 = ph), `rsa_pss` chooses PSS, whose salt is as long as the
+ * hash, or with `any_salt` of any length (RFC 8017 section 9.1: makers differ, and the length carries no security of
+ * the verifier's).
  */
 struct sig_scheme {
     enum { SCHEME_COSIGN_KEY, SCHEME_EXACT } kind;
     enum digest_alg hash;
     bool rsa_pss;
+    bool any_salt;
 };
 
 /*

@@ -80,8 +80,18 @@ static bool wrong_key(const struct pubkey *key, struct error *err)
                      key->fingerprint);
 }
 
+/* Which salt OpenSSL is to look for under PSS; NO_PSS for PKCS#1 v1.5, and for keys that are not RSA. */
+enum { NO_PSS = 0 };
+
+static int pss_salt(const struct sig_scheme *scheme)
+{
+    if (scheme->kind != SCHEME_EXACT || !scheme->rsa_pss)
+        return NO_PSS;
+    return scheme->any_salt ? RSA_PSS_SALTLEN_AUTO : RSA_PSS_SALTLEN_DIGEST;
+}
+
 /* One attempt with one digest (NULL = Ed25519's own). INTERNAL when the library cannot even begin. */
-static bool verify_evp(const struct pubkey *key, const EVP_MD *md, bool pss, struct span message, struct span sig,
+static bool verify_evp(const struct pubkey *key, const EVP_MD *md, int salt, struct span message, struct span sig,
                        struct error *err)
 {
     OPENSSL_ERRORS_STAY_HERE;
@@ -92,9 +102,9 @@ static bool verify_evp(const struct pubkey *key, const EVP_MD *md, bool pss, str
         return error_oom(err);
     if (EVP_DigestVerifyInit(ctx, &pkey_ctx, md, NULL, key->pkey) != 1)
         return error_set(err, REASON_INTERNAL, "OpenSSL cannot verify with %s", key->name);
-    /* RFC 8017 section 8.1: the usual parameters, MGF1 with the same hash and a salt as long as the hash. */
-    if (pss && (EVP_PKEY_CTX_set_rsa_padding(pkey_ctx, RSA_PKCS1_PSS_PADDING) != 1 ||
-                EVP_PKEY_CTX_set_rsa_pss_saltlen(pkey_ctx, RSA_PSS_SALTLEN_DIGEST) != 1))
+    /* RFC 8017 section 8.1: the usual parameters, MGF1 with the same hash. */
+    if (salt != NO_PSS && (EVP_PKEY_CTX_set_rsa_padding(pkey_ctx, RSA_PKCS1_PSS_PADDING) != 1 ||
+                           EVP_PKEY_CTX_set_rsa_pss_saltlen(pkey_ctx, salt) != 1))
         return error_set(err, REASON_INTERNAL, "OpenSSL cannot verify RSA-PSS");
     if (EVP_DigestVerify(ctx, sig.ptr, sig.len, message.ptr, message.len) != 1)
         return wrong_key(key, err);
@@ -117,17 +127,16 @@ static bool verify_ecdsa(const struct pubkey *key, const struct sig_scheme *sche
         return error_set(err, REASON_UNSUPPORTED, "%s with hash %s is not supported", key->name, digest_alg_name(hash));
     if (!ecdsa_normalise(key, sig, &der, err))
         return false;
-    if (verify_evp(key, md_of(hash), false, message, buf_as_span(&der), err))
+    if (verify_evp(key, md_of(hash), NO_PSS, message, buf_as_span(&der), err))
         return true;
     return second_try && err->reason == REASON_WRONG_KEY &&
-           verify_evp(key, EVP_sha256(), false, message, buf_as_span(&der), err);
+           verify_evp(key, EVP_sha256(), NO_PSS, message, buf_as_span(&der), err);
 }
 
 static bool verify_rsa(const struct pubkey *key, const struct sig_scheme *scheme, struct span message, struct span sig,
                        struct error *err)
 {
     enum digest_alg hash = scheme->hash;
-    bool pss = scheme->kind == SCHEME_EXACT && scheme->rsa_pss;
 
     if (hash == DIGEST_NONE && scheme->kind == SCHEME_COSIGN_KEY)
         hash = DIGEST_SHA256;
@@ -136,7 +145,7 @@ static bool verify_rsa(const struct pubkey *key, const struct sig_scheme *scheme
     if (sig.len != key->field_bytes)
         return error_set(err, REASON_BAD_SIGNATURE, "signature of %zu bytes; %s makes %zu", sig.len, key->name,
                          key->field_bytes);
-    return verify_evp(key, md_of(hash), pss, message, sig, err);
+    return verify_evp(key, md_of(hash), pss_salt(scheme), message, sig, err);
 }
 
 /*
@@ -164,13 +173,13 @@ static bool verify_ed25519(const struct pubkey *key, const struct sig_scheme *sc
                          (int)KEY_ED25519_SIGNATURE_BYTES);
     if (scheme->kind == SCHEME_EXACT) {
         if (scheme->hash == DIGEST_NONE)
-            return verify_evp(key, NULL, false, message, sig, err);
+            return verify_evp(key, NULL, NO_PSS, message, sig, err);
         if (scheme->hash == DIGEST_SHA512)
             return verify_ed25519ph(key, message, sig, err);
         return error_set(err, REASON_UNSUPPORTED, "Ed25519 with hash %s does not exist", digest_alg_name(scheme->hash));
     }
     return verify_ed25519ph(key, message, sig, err) ||
-           (err->reason == REASON_WRONG_KEY && verify_evp(key, NULL, false, message, sig, err));
+           (err->reason == REASON_WRONG_KEY && verify_evp(key, NULL, NO_PSS, message, sig, err));
 }
 
 bool pubkey_verify(const struct pubkey *key, const struct sig_scheme *scheme, struct span message, struct span sig,
@@ -210,7 +219,7 @@ static bool hash_counts(const struct pubkey *key, const struct sig_scheme *schem
            (key->type == KEY_EC_P521 && hash == DIGEST_SHA512);
 }
 
-static bool verify_evp_digest(const struct pubkey *key, const struct digest *digest, bool pss, struct span sig,
+static bool verify_evp_digest(const struct pubkey *key, const struct digest *digest, int salt, struct span sig,
                               struct error *err)
 {
     OPENSSL_ERRORS_STAY_HERE;
@@ -218,8 +227,8 @@ static bool verify_evp_digest(const struct pubkey *key, const struct digest *dig
     bool rsa = key->type == KEY_RSA;
 
     if (!ctx || EVP_PKEY_verify_init(ctx) != 1 || EVP_PKEY_CTX_set_signature_md(ctx, md_of(digest->alg)) != 1 ||
-        (rsa && EVP_PKEY_CTX_set_rsa_padding(ctx, pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) != 1) ||
-        (pss && EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) != 1))
+        (rsa && EVP_PKEY_CTX_set_rsa_padding(ctx, salt != NO_PSS ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) != 1) ||
+        (salt != NO_PSS && EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, salt) != 1))
         return error_set(err, REASON_INTERNAL, "OpenSSL cannot verify with %s", key->name);
     if (EVP_PKEY_verify(ctx, sig.ptr, sig.len, digest->bytes, digest_size(digest->alg)) != 1)
         return wrong_key(key, err);
@@ -260,7 +269,6 @@ bool pubkey_verify_digest(const struct pubkey *key, const struct sig_scheme *sch
                           struct span sig, struct error *err)
 {
     struct buf der CLEANUP(buf_free) = BUF_INIT(LIMIT_SIGNATURE_BYTES);
-    bool pss = scheme->kind == SCHEME_EXACT && scheme->rsa_pss;
 
     if (!hash_counts(key, scheme, digest->alg))
         return error_set(err, REASON_UNSUPPORTED, "a signature of %s over a %s digest is not supported", key->name,
@@ -274,8 +282,8 @@ bool pubkey_verify_digest(const struct pubkey *key, const struct sig_scheme *sch
         if (sig.len != wanted)
             return error_set(err, REASON_BAD_SIGNATURE, "signature of %zu bytes; %s makes %zu", sig.len, key->name,
                              wanted);
-        return key->type == KEY_RSA ? verify_evp_digest(key, digest, pss, sig, err)
+        return key->type == KEY_RSA ? verify_evp_digest(key, digest, pss_salt(scheme), sig, err)
                                     : verify_ed25519_prehash(key, digest, sig, err);
     }
-    return ecdsa_normalise(key, sig, &der, err) && verify_evp_digest(key, digest, false, buf_as_span(&der), err);
+    return ecdsa_normalise(key, sig, &der, err) && verify_evp_digest(key, digest, NO_PSS, buf_as_span(&der), err);
 }

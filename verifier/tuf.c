@@ -19,7 +19,16 @@ enum {
 /* What go-tuf allows (sigstore.md 3.9), bytes. */
 static const size_t max_bytes[TUF_ROLES] = {512000, 16384, 2000000, 5000000};
 
-enum step { STEP_ROOT, STEP_TIMESTAMP, STEP_SNAPSHOT, STEP_TARGETS, STEP_FILES, STEP_DONE, STEP_FAILED };
+enum step {
+    STEP_ROOT,
+    STEP_TIMESTAMP,
+    STEP_SNAPSHOT,
+    STEP_TARGETS,
+    STEP_DELEGATED, /* metadata of tuf.search's role is wanted */
+    STEP_FILES,
+    STEP_DONE,
+    STEP_FAILED
+};
 
 struct target {
     char *name; /* owned */
@@ -35,8 +44,11 @@ struct tuf {
     struct tuf_document trusted[TUF_ROLES];
     struct target targets[TUF_MAX_TARGETS];
     size_t target_count;
-    size_t target_at;       /* STEP_FILES: the one wanted */
-    bool consistent;        /* consistent_snapshot: names carry versions and hashes */
+    size_t target_at; /* STEP_FILES: the one wanted */
+    bool consistent;  /* consistent_snapshot: names carry versions and hashes */
+    struct tuf_delegated delegated[TUF_MAX_DELEGATIONS];
+    size_t delegated_count;
+    struct tuf_search search;
 };
 
 static bool fail(struct tuf *tuf)
@@ -51,6 +63,8 @@ void tuf_free(struct tuf *tuf)
         return;
     for (size_t i = 0; i < TUF_ROLES; i++)
         tuf_document_done(&tuf->trusted[i]);
+    for (size_t i = 0; i < tuf->delegated_count; i++)
+        tuf_document_done(&tuf->delegated[i].document);
     for (size_t i = 0; i < tuf->target_count; i++) {
         mem_free(tuf->targets[i].name);
         mem_free(tuf->targets[i].bytes);
@@ -108,7 +122,7 @@ static void load_stored(struct tuf *tuf, enum tuf_role role, struct span bytes)
     struct tuf_document document CLEANUP(tuf_document_done) = {.bytes = NULL};
     struct error ignored = ERROR_INIT;
 
-    if (bytes.len == 0 || bytes.len > max_bytes[role] || !tuf_document_parse(bytes, role, &document, &ignored) ||
+    if (bytes.len == 0 || bytes.len > max_bytes[role] || !tuf_document_parse(bytes, role, NULL, &document, &ignored) ||
         !tuf_verify_role(&tuf->trusted[TUF_ROOT], role, &document, &ignored))
         return;
     tuf_document_move(&tuf->trusted[role], &document);
@@ -129,7 +143,7 @@ bool tuf_new(const struct tuf_stored *stored, const char *const *names, size_t n
         return false;
     if (stored->roles[TUF_ROOT].len > max_bytes[TUF_ROOT])
         return error_set(err, REASON_LIMIT, "root.json of more than %zu bytes", max_bytes[TUF_ROOT]);
-    if (!tuf_document_parse(stored->roles[TUF_ROOT], TUF_ROOT, root, err) ||
+    if (!tuf_document_parse(stored->roles[TUF_ROOT], TUF_ROOT, NULL, root, err) ||
         !tuf_verify_role(root, TUF_ROOT, root, err))
         return error_wrap(err, "trusted root");
     for (size_t role = TUF_TIMESTAMP; role < TUF_ROLES; role++)
@@ -139,12 +153,12 @@ bool tuf_new(const struct tuf_stored *stored, const char *const *names, size_t n
 }
 
 /* Specification 6.2: with consistent snapshots a file's name starts with its version, a target's with its hash. */
-static void metadata_name(const struct tuf *tuf, enum tuf_role role, int64_t version, struct tuf_request *ret)
+static void metadata_name(bool versioned, const char *file, int64_t version, struct tuf_request *ret)
 {
-    if (tuf->consistent || role == TUF_ROOT)
-        (void)snprintf(ret->name, sizeof(ret->name), "%lld.%s", (long long)version, tuf_role_file(role));
+    if (versioned)
+        (void)snprintf(ret->name, sizeof(ret->name), "%lld.%s", (long long)version, file);
     else
-        (void)snprintf(ret->name, sizeof(ret->name), "%s", tuf_role_file(role));
+        (void)snprintf(ret->name, sizeof(ret->name), "%s", file);
 }
 
 static void target_request(const struct tuf *tuf, const struct target *target, struct tuf_request *ret)
@@ -163,21 +177,22 @@ static void target_request(const struct tuf *tuf, const struct target *target, s
         (void)snprintf(ret->name, sizeof(ret->name), "targets/%s", target->name);
 }
 
-/* Which file's entry in which trusted metadata is wanted now. */
-static bool wanted_meta(const struct tuf *tuf, enum tuf_role role, struct tuf_meta *ret, struct error *err)
+/* Which file of a role is wanted now, by the trusted metadata that names it. */
+static bool wanted_meta(const struct tuf *tuf, enum tuf_role role, const char *file, struct tuf_meta *ret,
+                        struct error *err)
 {
-    return tuf_meta_find(&tuf->trusted[role == TUF_SNAPSHOT ? TUF_TIMESTAMP : TUF_SNAPSHOT], role, ret, err);
+    return tuf_meta_find(&tuf->trusted[role == TUF_SNAPSHOT ? TUF_TIMESTAMP : TUF_SNAPSHOT], file, ret, err);
 }
 
-static void role_request(const struct tuf *tuf, enum tuf_role role, struct tuf_request *ret)
+static void role_request(const struct tuf *tuf, enum tuf_role role, const char *file, struct tuf_request *ret)
 {
     struct tuf_meta meta = {.length = -1};
     struct error ignored = ERROR_INIT;
 
     ret->max_bytes = max_bytes[role];
-    if (wanted_meta(tuf, role, &meta, &ignored) && meta.length >= 0 && (uint64_t)meta.length < max_bytes[role])
+    if (wanted_meta(tuf, role, file, &meta, &ignored) && meta.length >= 0 && (uint64_t)meta.length < max_bytes[role])
         ret->max_bytes = (size_t)meta.length;
-    metadata_name(tuf, role, meta.version, ret);
+    metadata_name(tuf->consistent, file, meta.version, ret);
 }
 
 bool tuf_wants(const struct tuf *tuf, struct tuf_request *ret)
@@ -185,17 +200,20 @@ bool tuf_wants(const struct tuf *tuf, struct tuf_request *ret)
     switch (tuf->step) {
     case STEP_ROOT:
         ret->max_bytes = max_bytes[TUF_ROOT];
-        metadata_name(tuf, TUF_ROOT, tuf->trusted[TUF_ROOT].version + 1, ret);
+        metadata_name(true, tuf_role_file(TUF_ROOT), tuf->trusted[TUF_ROOT].version + 1, ret);
         return true;
     case STEP_TIMESTAMP:
         ret->max_bytes = max_bytes[TUF_TIMESTAMP];
-        (void)snprintf(ret->name, sizeof(ret->name), "%s", tuf_role_file(TUF_TIMESTAMP));
+        metadata_name(false, tuf_role_file(TUF_TIMESTAMP), 0, ret);
         return true;
     case STEP_SNAPSHOT:
-        role_request(tuf, TUF_SNAPSHOT, ret);
+        role_request(tuf, TUF_SNAPSHOT, tuf_role_file(TUF_SNAPSHOT), ret);
         return true;
     case STEP_TARGETS:
-        role_request(tuf, TUF_TARGETS, ret);
+        role_request(tuf, TUF_TARGETS, tuf_role_file(TUF_TARGETS), ret);
+        return true;
+    case STEP_DELEGATED:
+        role_request(tuf, TUF_TARGETS, tuf->search.file, ret);
         return true;
     case STEP_FILES:
         target_request(tuf, &tuf->targets[tuf->target_at], ret);
@@ -213,14 +231,13 @@ bool tuf_finished(const struct tuf *tuf)
 }
 
 /* 5.3.10, 5.4.4, 5.5.6, 5.6.5: a freeze attack holds back newer files until what it serves has expired. */
-static bool check_expiry(const struct tuf *tuf, enum tuf_role role, const struct tuf_document *document,
-                         struct error *err)
+static bool check_expiry(const struct tuf *tuf, const struct tuf_document *document, struct error *err)
 {
     char when[TIME_TEXT_BYTES];
 
     if (document->expires > tuf->now)
         return true;
-    return error_set(err, REASON_EXPIRED, "%s version %lld expired at %s", tuf_role_file(role),
+    return error_set(err, REASON_EXPIRED, "%s version %lld expired at %s", document->file,
                      (long long)document->version, time_format(document->expires, when));
 }
 
@@ -236,7 +253,7 @@ static bool give_root(struct tuf *tuf, struct span bytes, struct error *err)
     struct tuf_document *old = &tuf->trusted[TUF_ROOT];
     struct tuf_document document CLEANUP(tuf_document_done) = {.bytes = NULL};
 
-    if (!tuf_document_parse(bytes, TUF_ROOT, &document, err) || !tuf_verify_role(old, TUF_ROOT, &document, err) ||
+    if (!tuf_document_parse(bytes, TUF_ROOT, NULL, &document, err) || !tuf_verify_role(old, TUF_ROOT, &document, err) ||
         !tuf_verify_role(&document, TUF_ROOT, &document, err))
         return false;
     if (document.version != old->version + 1)
@@ -259,7 +276,7 @@ static bool finish_roots(struct tuf *tuf, struct error *err)
 {
     const struct tuf_document *root = &tuf->trusted[TUF_ROOT];
 
-    if (!check_expiry(tuf, TUF_ROOT, root, err))
+    if (!check_expiry(tuf, root, err))
         return false;
     tuf->consistent = false;
     if (node_get(root->signed_part, "consistent_snapshot") &&
@@ -292,50 +309,72 @@ static bool check_snapshot_rollback(const struct tuf_document *old, const struct
     return true;
 }
 
-/* Everything that binds a snapshot or targets file to the metadata that names it. */
-static bool check_against(const struct tuf *tuf, enum tuf_role role, const struct tuf_document *document,
-                          struct error *err)
+/* Everything that binds a snapshot or (delegated) targets file to the metadata that names it. */
+static bool check_named(const struct tuf *tuf, enum tuf_role role, const struct tuf_document *document,
+                        struct error *err)
 {
     struct tuf_meta meta;
 
-    if (!wanted_meta(tuf, role, &meta, err) ||
-        !tuf_meta_matches(&meta, span_of(document->bytes, document->len), tuf_role_file(role), err) ||
-        !tuf_verify_role(&tuf->trusted[TUF_ROOT], role, document, err))
+    if (!wanted_meta(tuf, role, document->file, &meta, err) ||
+        !tuf_meta_matches(&meta, span_of(document->bytes, document->len), document->file, err))
         return false;
     if (document->version != meta.version)
         return error_set(err, REASON_UNTRUSTED_CHAIN,
-                         "%s is of version %lld; the %s names version %lld (mix and match)", tuf_role_file(role),
+                         "%s is of version %lld; the %s names version %lld (mix and match)", document->file,
                          (long long)document->version, role == TUF_SNAPSHOT ? "timestamp" : "snapshot",
                          (long long)meta.version);
-    return check_expiry(tuf, role, document, err);
+    return check_expiry(tuf, document, err);
 }
 
-/* 5.7: finds the targets and skips those whose stored bytes are still right. */
-static bool begin_files(struct tuf *tuf, struct error *err)
+static bool check_against(const struct tuf *tuf, enum tuf_role role, const struct tuf_document *document,
+                          struct error *err)
 {
-    const struct node *entries = node_get(tuf->trusted[TUF_TARGETS].signed_part, "targets");
+    return tuf_verify_role(&tuf->trusted[TUF_ROOT], role, document, err) && check_named(tuf, role, document, err);
+}
+
+/* 5.7: what is known about a target that was found; stored bytes that are not that are dropped. */
+static bool take_entry(struct target *target, const struct tuf_search *found, struct error *err)
+{
     struct error ignored = ERROR_INIT;
 
+    if (!node_is(found->entry, NODE_MAP))
+        return error_set(err, REASON_MALFORMED, "%s says nothing usable about %s", found->by->file, target->name);
+    if (!tuf_meta_parse(found->entry, true, &target->meta, err))
+        return error_wrap(err, "%s", found->by->file);
+    if (target->meta.length == 0 || target->meta.length > LIMIT_TRUST_ROOT_BYTES)
+        return error_set(err, REASON_LIMIT, "%s is empty or larger than %d bytes", target->name,
+                         (int)LIMIT_TRUST_ROOT_BYTES);
+    if (!tuf_meta_check_hashes(&target->meta, target->name, err))
+        return false;
+    if (target->bytes &&
+        !tuf_meta_matches(&target->meta, span_of(target->bytes, target->len), target->name, &ignored)) {
+        mem_free(target->bytes);
+        target->bytes = NULL;
+        target->len = 0;
+    }
+    return true;
+}
+
+/* 5.6.7: finds the targets, or the next delegated role that has to be asked about one. */
+static bool find_targets(struct tuf *tuf, struct error *err)
+{
     for (size_t i = 0; i < tuf->target_count; i++) {
         struct target *target = &tuf->targets[i];
-        const struct node *entry = node_get(entries, target->name);
 
-        if (!node_is(entry, NODE_MAP))
-            return error_set(err, REASON_NOT_FOUND, "targets.json version %lld does not name %s",
-                             (long long)tuf->trusted[TUF_TARGETS].version, target->name);
-        if (!tuf_meta_parse(entry, true, &target->meta, err))
+        if (!tuf_search_target(&tuf->trusted[TUF_TARGETS], tuf->delegated, tuf->delegated_count, target->name,
+                               &tuf->search, err))
             return false;
-        if (target->meta.length == 0 || target->meta.length > LIMIT_TRUST_ROOT_BYTES)
-            return error_set(err, REASON_LIMIT, "%s is empty or larger than %d bytes", target->name,
-                             (int)LIMIT_TRUST_ROOT_BYTES);
-        if (!tuf_meta_check_hashes(&target->meta, target->name, err))
-            return false;
-        if (target->bytes &&
-            !tuf_meta_matches(&target->meta, span_of(target->bytes, target->len), target->name, &ignored)) {
-            mem_free(target->bytes);
-            target->bytes = NULL;
-            target->len = 0;
+        if (tuf->search.delegation) {
+            struct tuf_meta meta;
+
+            tuf->step = STEP_DELEGATED;
+            return wanted_meta(tuf, TUF_TARGETS, tuf->search.file, &meta, err);
         }
+        if (!tuf->search.entry)
+            return error_set(err, REASON_NOT_FOUND, "targets.json version %lld and its delegations do not name %s",
+                             (long long)tuf->trusted[TUF_TARGETS].version, target->name);
+        if (!take_entry(target, &tuf->search, err))
+            return false;
     }
     tuf->step = STEP_FILES;
     tuf->target_at = 0;
@@ -349,16 +388,16 @@ static bool advance(struct tuf *tuf, struct error *err)
     struct tuf_meta meta;
 
     if (tuf->step == STEP_SNAPSHOT) {
-        if (!wanted_meta(tuf, TUF_SNAPSHOT, &meta, err))
+        if (!wanted_meta(tuf, TUF_SNAPSHOT, tuf_role_file(TUF_SNAPSHOT), &meta, err))
             return false;
         if (tuf->trusted[TUF_SNAPSHOT].tree && check_against(tuf, TUF_SNAPSHOT, &tuf->trusted[TUF_SNAPSHOT], &ignored))
             tuf->step = STEP_TARGETS;
     }
     if (tuf->step == STEP_TARGETS) {
-        if (!wanted_meta(tuf, TUF_TARGETS, &meta, err))
+        if (!wanted_meta(tuf, TUF_TARGETS, tuf_role_file(TUF_TARGETS), &meta, err))
             return false;
         if (tuf->trusted[TUF_TARGETS].tree && check_against(tuf, TUF_TARGETS, &tuf->trusted[TUF_TARGETS], &ignored) &&
-            !begin_files(tuf, err))
+            !find_targets(tuf, err))
             return false;
     }
     if (tuf->step == STEP_FILES) {
@@ -377,35 +416,43 @@ static bool give_timestamp(struct tuf *tuf, struct span bytes, struct error *err
     struct tuf_document *old = &tuf->trusted[TUF_TIMESTAMP];
     struct tuf_meta had, got;
 
-    if (!tuf_document_parse(bytes, TUF_TIMESTAMP, &document, err) ||
+    if (!tuf_document_parse(bytes, TUF_TIMESTAMP, NULL, &document, err) ||
         !tuf_verify_role(&tuf->trusted[TUF_ROOT], TUF_TIMESTAMP, &document, err) ||
-        !tuf_meta_find(&document, TUF_SNAPSHOT, &got, err))
+        !tuf_meta_find(&document, tuf_role_file(TUF_SNAPSHOT), &got, err))
         return false;
     if (old->tree) {
         if (document.version < old->version)
             return rolled_back(TUF_TIMESTAMP, old->version, document.version, err);
-        if (!tuf_meta_find(old, TUF_SNAPSHOT, &had, err))
+        if (!tuf_meta_find(old, tuf_role_file(TUF_SNAPSHOT), &had, err))
             return false;
         if (got.version < had.version)
             return rolled_back(TUF_SNAPSHOT, had.version, got.version, err);
     }
     if (!old->tree || document.version > old->version)
         tuf_document_move(old, &document);
-    if (!check_expiry(tuf, TUF_TIMESTAMP, old, err))
+    if (!check_expiry(tuf, old, err))
         return false;
     tuf->step = STEP_SNAPSHOT;
     return true;
+}
+
+/* Length and hashes first (5.5.2, 5.6.2): what is not the file that was named is not even parsed. */
+static bool parse_named(const struct tuf *tuf, enum tuf_role role, const char *file, struct span bytes,
+                        struct tuf_document *ret, struct error *err)
+{
+    struct tuf_meta meta;
+
+    return wanted_meta(tuf, role, file, &meta, err) && tuf_meta_matches(&meta, bytes, file, err) &&
+           tuf_document_parse(bytes, role, file, ret, err);
 }
 
 static bool give_snapshot(struct tuf *tuf, struct span bytes, struct error *err)
 {
     struct tuf_document document CLEANUP(tuf_document_done) = {.bytes = NULL};
     struct tuf_document *old = &tuf->trusted[TUF_SNAPSHOT];
-    struct tuf_meta meta;
 
-    if (!wanted_meta(tuf, TUF_SNAPSHOT, &meta, err) ||
-        !tuf_meta_matches(&meta, bytes, tuf_role_file(TUF_SNAPSHOT), err) ||
-        !tuf_document_parse(bytes, TUF_SNAPSHOT, &document, err) || !check_against(tuf, TUF_SNAPSHOT, &document, err))
+    if (!parse_named(tuf, TUF_SNAPSHOT, tuf_role_file(TUF_SNAPSHOT), bytes, &document, err) ||
+        !check_against(tuf, TUF_SNAPSHOT, &document, err))
         return false;
     if (old->tree && !check_snapshot_rollback(old, &document, err))
         return false;
@@ -417,14 +464,27 @@ static bool give_snapshot(struct tuf *tuf, struct span bytes, struct error *err)
 static bool give_targets(struct tuf *tuf, struct span bytes, struct error *err)
 {
     struct tuf_document document CLEANUP(tuf_document_done) = {.bytes = NULL};
-    struct tuf_meta meta;
 
-    if (!wanted_meta(tuf, TUF_TARGETS, &meta, err) ||
-        !tuf_meta_matches(&meta, bytes, tuf_role_file(TUF_TARGETS), err) ||
-        !tuf_document_parse(bytes, TUF_TARGETS, &document, err) || !check_against(tuf, TUF_TARGETS, &document, err))
+    if (!parse_named(tuf, TUF_TARGETS, tuf_role_file(TUF_TARGETS), bytes, &document, err) ||
+        !check_against(tuf, TUF_TARGETS, &document, err))
         return false;
     tuf_document_move(&tuf->trusted[TUF_TARGETS], &document);
-    return begin_files(tuf, err);
+    return find_targets(tuf, err);
+}
+
+static bool give_delegated(struct tuf *tuf, struct span bytes, struct error *err)
+{
+    struct tuf_document document CLEANUP(tuf_document_done) = {.bytes = NULL};
+    struct tuf_delegated *place = &tuf->delegated[tuf->delegated_count]; /* the search has seen that there is room */
+
+    if (!parse_named(tuf, TUF_TARGETS, tuf->search.file, bytes, &document, err) ||
+        !tuf_verify_delegated(tuf->search.by, tuf->search.delegation, &document, err) ||
+        !check_named(tuf, TUF_TARGETS, &document, err))
+        return false;
+    tuf_document_move(&place->document, &document);
+    place->delegation = tuf->search.delegation;
+    tuf->delegated_count++;
+    return find_targets(tuf, err);
 }
 
 static bool give_target(struct tuf *tuf, struct span bytes, struct error *err)
@@ -449,6 +509,8 @@ static bool give(struct tuf *tuf, struct span bytes, struct error *err)
         return give_snapshot(tuf, bytes, err);
     case STEP_TARGETS:
         return give_targets(tuf, bytes, err);
+    case STEP_DELEGATED:
+        return give_delegated(tuf, bytes, err);
     case STEP_FILES:
         return give_target(tuf, bytes, err);
     case STEP_DONE:

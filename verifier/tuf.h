@@ -10,7 +10,8 @@
  *     tuf_target(tuf, i) ...                      the files
  *     tuf_state(tuf) ...                          what to store, also after a failure
  *
- * Delegations are not followed: Sigstore's repository has its targets in the top-level role.
+ * Delegations are followed (specification 5.6.7). Delegated metadata is not stored: what protects it from going back is
+ * the snapshot, which names every role's version and is stored.
  */
 #ifndef PG_VERIFIER_TUF_H
 #define PG_VERIFIER_TUF_H
@@ -32,7 +33,8 @@ struct tuf_stored {
     const struct span *targets; /* in the order of the names, empty where there is none; NULL = none at all */
 };
 
-enum { TUF_NAME_BYTES = 512, TUF_MAX_TARGETS = 16 };
+/* Delegated roles in one update: as many as python-tuf and go-tuf visit. */
+enum { TUF_NAME_BYTES = 512, TUF_MAX_TARGETS = 16, TUF_MAX_DELEGATIONS = 32 };
 
 struct tuf_request {
     char name[TUF_NAME_BYTES]; /* relative to the repository's base URL: "15.root.json",

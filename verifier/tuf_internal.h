@@ -7,8 +7,11 @@
 #include "base/tree.h"
 #include "verifier/tuf.h"
 
+enum { TUF_ROLE_NAME_MAX = 128, TUF_FILE_BYTES = TUF_ROLE_NAME_MAX + sizeof(".json") };
+
 /* One metadata file, parsed. Zeroed = absent. */
 struct tuf_document {
+    char file[TUF_FILE_BYTES]; /* "root.json", "NAME.json": its name in other metadata and in messages */
     uint8_t *bytes; /* owned; the tree borrows from it */
     size_t len;
     struct tree *tree;
@@ -23,12 +26,19 @@ void tuf_document_done(struct tuf_document *document); /* zeroes it; also for CL
 /* Takes the document out of from, freeing what ret held. */
 void tuf_document_move(struct tuf_document *ret, struct tuf_document *from);
 
-/* Parses and checks type, version, expiry's form; verifies no signature. MALFORMED, UNSUPPORTED. */
-bool tuf_document_parse(struct span bytes, enum tuf_role role, struct tuf_document *ret, struct error *err) MUST_CHECK;
+/*
+ * Parses and checks type, version, expiry's form; verifies no signature. `file` NULL: the role's own; delegated roles
+ * are of the type TUF_TARGETS and have files of their names. MALFORMED, UNSUPPORTED.
+ */
+bool tuf_document_parse(struct span bytes, enum tuf_role role, const char *file, struct tuf_document *ret,
+                        struct error *err) MUST_CHECK;
 
 /* Has the document enough signatures by the keys that `root` names for the role? THRESHOLD when not. */
 bool tuf_verify_role(const struct tuf_document *root, enum tuf_role role, const struct tuf_document *document,
                      struct error *err) MUST_CHECK;
+/* The same for a delegated role: `delegation` is the entry of `by` that names it. */
+bool tuf_verify_delegated(const struct tuf_document *by, const struct node *delegation,
+                          const struct tuf_document *document, struct error *err) MUST_CHECK;
 /* Do two roots name the same keys and threshold for a role? */
 bool tuf_same_role(const struct tuf_document *a, const struct tuf_document *b, enum tuf_role role);
 
@@ -39,13 +49,37 @@ struct tuf_meta {
     const struct node *hashes; /* NULL when not stated */
 };
 bool tuf_meta_parse(const struct node *entry, bool target, struct tuf_meta *ret, struct error *err) MUST_CHECK;
-/* The entry of a role's file in timestamp or snapshot metadata. */
-bool tuf_meta_find(const struct tuf_document *document, enum tuf_role role, struct tuf_meta *ret,
+/* The entry of a file in timestamp or snapshot metadata. */
+bool tuf_meta_find(const struct tuf_document *document, const char *file, struct tuf_meta *ret,
                    struct error *err) MUST_CHECK;
 /* Each hash that we know is hex (it becomes part of a file's name), and there is one. MALFORMED, UNSUPPORTED. */
 bool tuf_meta_check_hashes(const struct tuf_meta *meta, const char *what, struct error *err) MUST_CHECK;
 /* Length and every hash that is stated. DIGEST_MISMATCH, UNSUPPORTED (no hash that we know). */
 bool tuf_meta_matches(const struct tuf_meta *meta, struct span bytes, const char *what, struct error *err) MUST_CHECK;
+
+/* A delegated role whose metadata is there and was verified under `delegation`. */
+struct tuf_delegated {
+    struct tuf_document document;
+    const struct node *delegation;
+};
+
+/* Where the search for a target's metadata got to. */
+struct tuf_search {
+    const struct node *entry;            /* the target's, when found */
+    const struct tuf_document *by;       /* who says it; or who delegates to the role that is wanted next */
+    const struct node *delegation;       /* set: metadata of this role is wanted next ... */
+    char file[TUF_FILE_BYTES];           /* ... which is this file; neither set: nobody names the target */
+};
+
+/*
+ * Specification 5.6.7: pre-order, depth first, from the top-level targets role through those delegated roles whose
+ * paths hold the target. Roles that are not there yet are wanted, one at a time: call again when it is.
+ * Errors: MALFORMED, UNSUPPORTED (in delegations that were looked at), THRESHOLD, LIMIT (too many roles).
+ */
+bool tuf_search_target(const struct tuf_document *targets, const struct tuf_delegated *loaded, size_t count,
+                       const char *target, struct tuf_search *ret, struct error *err) MUST_CHECK;
+/* PATHPATTERN of 4.5: '*' and '?' within one part of the path. */
+bool tuf_path_matches(struct span pattern, struct span path);
 
 /* Appends OLPC canonical JSON; false for numbers that it does not know (fractions, exponents). */
 bool tuf_canonical(const struct node *node, struct buf *buf) MUST_CHECK;

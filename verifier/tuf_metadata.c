@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* TUF metadata files: their form, their keys, their signatures (specification section 4). */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -45,34 +46,36 @@ static bool read_common(struct tuf_document *document, enum tuf_role role, struc
     document->signed_part = node_get(root, "signed");
     document->signatures = node_get(root, "signatures");
     if (!node_is(document->signed_part, NODE_MAP) || !node_is(document->signatures, NODE_LIST))
-        return error_set(err, REASON_MALFORMED, "%s has no \"signed\" map and \"signatures\" list", role_files[role]);
+        return error_set(err, REASON_MALFORMED, "%s has no \"signed\" map and \"signatures\" list", document->file);
     if (!node_str_is(node_get(document->signed_part, "_type"), role_names[role]))
-        return error_set(err, REASON_MALFORMED, "%s is not metadata of the role %s", role_files[role],
+        return error_set(err, REASON_MALFORMED, "%s is not metadata of the role %s", document->file,
                          role_names[role]);
     spec = node_get(document->signed_part, "spec_version");
     if (!node_is(spec, NODE_STRING) || !(span_starts(spec->text, "1.") || span_eq_str(spec->text, "1")))
-        return error_set(err, REASON_UNSUPPORTED, "%s is not of version 1 of the TUF specification", role_files[role]);
+        return error_set(err, REASON_UNSUPPORTED, "%s is not of version 1 of the TUF specification", document->file);
     if (!node_int(node_get(document->signed_part, "version"), false, &document->version) || document->version < 1)
-        return error_set(err, REASON_MALFORMED, "%s has no positive version", role_files[role]);
+        return error_set(err, REASON_MALFORMED, "%s has no positive version", document->file);
     expires = node_get(document->signed_part, "expires");
     if (!node_is(expires, NODE_STRING) || !time_parse(expires->text, &document->expires, NULL))
-        return error_set(err, REASON_MALFORMED, "%s has no date of expiry", role_files[role]);
+        return error_set(err, REASON_MALFORMED, "%s has no date of expiry", document->file);
     return true;
 }
 
-bool tuf_document_parse(struct span bytes, enum tuf_role role, struct tuf_document *ret, struct error *err)
+bool tuf_document_parse(struct span bytes, enum tuf_role role, const char *file, struct tuf_document *ret,
+                        struct error *err)
 {
     struct tuf_document made CLEANUP(tuf_document_done) = {.len = bytes.len};
 
+    (void)snprintf(made.file, sizeof(made.file), "%s", file ? file : role_files[role]);
     made.bytes = mem_dup(bytes.ptr, bytes.len);
     if (!made.bytes)
         return error_oom(err);
-    if (!json_parse(span_of(made.bytes, made.len), role_files[role], TREE_NO_PLACES, &made.tree, err) ||
+    if (!json_parse(span_of(made.bytes, made.len), made.file, TREE_NO_PLACES, &made.tree, err) ||
         !read_common(&made, role, err))
         return false;
     made.canonical = (struct buf)BUF_INIT(2 * bytes.len + 64);
     if (!tuf_canonical(made.signed_part, &made.canonical) || !buf_ok(&made.canonical))
-        return error_set(err, REASON_MALFORMED, "%s has numbers that canonical JSON does not know", role_files[role]);
+        return error_set(err, REASON_MALFORMED, "%s has numbers that canonical JSON does not know", made.file);
     tuf_document_move(ret, &made);
     return true;
 }
@@ -124,7 +127,7 @@ static bool parse_key(const struct node *node, struct pubkey **ret, struct sig_s
         node_str_is(scheme, "ecdsa-sha2-nistp256"))
         return parse_p256(value->text, ret, &ignored);
     if (node_str_is(type, "rsa") && node_str_is(scheme, "rsassa-pss-sha256")) {
-        ret_scheme->rsa_pss = true;
+        ret_scheme->rsa_pss = ret_scheme->any_salt = true; /* go-tuf makes the longest salt, others one of 32 bytes */
         return pubkey_parse_pem(value->text, ret, &ignored) && pubkey_type(*ret) == KEY_RSA;
     }
     return false;
@@ -182,26 +185,37 @@ static int64_t count_signers(const struct node *keys, const struct node *key_ids
     return count;
 }
 
-bool tuf_verify_role(const struct tuf_document *root, enum tuf_role role, const struct tuf_document *document,
-                     struct error *err)
+/* `keys` and `entry` (keyids, threshold) are of `by`, the metadata that says who may sign. */
+static bool verify_by(const struct tuf_document *by, const struct node *keys, const struct node *entry,
+                      const struct tuf_document *document, struct error *err)
 {
-    const struct node *entry = node_get(node_get(root->signed_part, "roles"), role_names[role]);
-    const struct node *keys = node_get(root->signed_part, "keys");
     const struct node *key_ids = node_get(entry, "keyids");
     int64_t threshold, count;
 
     if (!node_is(keys, NODE_MAP) || !node_is(key_ids, NODE_LIST) ||
         !node_int(node_get(entry, "threshold"), false, &threshold) || threshold < 1)
-        return error_set(err, REASON_MALFORMED, "root.json version %lld names no keys and threshold for the role %s",
-                         (long long)root->version, role_names[role]);
+        return error_set(err, REASON_MALFORMED, "%s version %lld names no keys and threshold for %s", by->file,
+                         (long long)by->version, document->file);
     count = count_signers(keys, key_ids, document);
     if (count < threshold)
         return error_set(err, REASON_THRESHOLD,
-                         "%s version %lld is signed by %lld of the keys in root.json version %lld; "
-                         "want %lld",
-                         role_files[role], (long long)document->version, (long long)count, (long long)root->version,
+                         "%s version %lld is signed by %lld of the keys in %s version %lld; want %lld", document->file,
+                         (long long)document->version, (long long)count, by->file, (long long)by->version,
                          (long long)threshold);
     return true;
+}
+
+bool tuf_verify_role(const struct tuf_document *root, enum tuf_role role, const struct tuf_document *document,
+                     struct error *err)
+{
+    return verify_by(root, node_get(root->signed_part, "keys"),
+                     node_get(node_get(root->signed_part, "roles"), role_names[role]), document, err);
+}
+
+bool tuf_verify_delegated(const struct tuf_document *by, const struct node *delegation,
+                          const struct tuf_document *document, struct error *err)
+{
+    return verify_by(by, node_get(node_get(by->signed_part, "delegations"), "keys"), delegation, document, err);
 }
 
 /* The keys themselves are compared, not their ids alone. */
@@ -240,20 +254,18 @@ bool tuf_meta_parse(const struct node *entry, bool target, struct tuf_meta *ret,
     if (made.hashes && !node_is(made.hashes, NODE_MAP))
         return error_set(err, REASON_MALFORMED, "metadata names a file with hashes that are no map");
     if (target && (made.length < 0 || !made.hashes))
-        return error_set(err, REASON_MALFORMED, "targets.json names a target without length and hashes");
+        return error_set(err, REASON_MALFORMED, "metadata names a target without length and hashes");
     *ret = made;
     return true;
 }
 
-bool tuf_meta_find(const struct tuf_document *document, enum tuf_role role, struct tuf_meta *ret, struct error *err)
+bool tuf_meta_find(const struct tuf_document *document, const char *file, struct tuf_meta *ret, struct error *err)
 {
-    const struct node *entry = node_get(node_get(document->signed_part, "meta"), role_files[role]);
-
-    const char *where = role == TUF_SNAPSHOT ? "timestamp.json" : "snapshot.json";
+    const struct node *entry = node_get(node_get(document->signed_part, "meta"), file);
 
     if (!node_is(entry, NODE_MAP))
-        return error_set(err, REASON_MALFORMED, "%s does not name %s", where, role_files[role]);
-    return tuf_meta_parse(entry, false, ret, err) || error_wrap(err, "%s", where);
+        return error_set(err, REASON_MALFORMED, "%s does not name %s", document->file, file);
+    return tuf_meta_parse(entry, false, ret, err) || error_wrap(err, "%s", document->file);
 }
 
 /* The hash of this algorithm: absent (DIGEST_NONE), or hex of its length. */

@@ -29,21 +29,30 @@ def canonical(value):
     return json.dumps(value)
 
 
+KEY_FILES = tempfile.TemporaryDirectory(prefix="pg-cli-keys-")
+
+
 class Key:
-    def __init__(self):
-        with tempfile.NamedTemporaryFile(delete=False) as file:
+    """ECDSA P-256, or RSA-PSS with a salt as openssl calls it ("digest", "max", a number)."""
+
+    def __init__(self, salt=None):
+        self.salt = salt
+        with tempfile.NamedTemporaryFile(dir=KEY_FILES.name, delete=False) as file:
             self.path = file.name
-        subprocess.run(["openssl", "ecparam", "-genkey", "-noout", "-name", "prime256v1", "-out", self.path], check=True)
-        public = subprocess.run(["openssl", "ec", "-in", self.path, "-pubout"], check=True, capture_output=True).stdout.decode()
-        self.value = {"keytype": "ecdsa", "scheme": "ecdsa-sha2-nistp256", "keyval": {"public": public}}
+        algorithm = ["RSA", "-pkeyopt", "rsa_keygen_bits:2048"] if salt else ["EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        subprocess.run(["openssl", "genpkey", "-quiet", "-out", self.path, "-algorithm", *algorithm], check=True)
+        public = subprocess.run(["openssl", "pkey", "-in", self.path, "-pubout"], check=True, capture_output=True).stdout.decode()
+        names = ("rsa", "rsassa-pss-sha256") if salt else ("ecdsa", "ecdsa-sha2-nistp256")
+        self.value = {"keytype": names[0], "scheme": names[1], "keyval": {"public": public}}
         self.id = hashlib.sha256(canonical(self.value).encode()).hexdigest()
 
     def sign(self, data):
-        return subprocess.run(["openssl", "dgst", "-sha256", "-sign", self.path], input=data, check=True,
+        padding = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:" + self.salt] if self.salt not in (None, "pkcs1") else []
+        return subprocess.run(["openssl", "dgst", "-sha256", *padding, "-sign", self.path], input=data, check=True,
                               capture_output=True).stdout.hex()
 
 
-KEYS = {role: Key() for role in ("root", "root2", "timestamp", "snapshot", "targets", "stranger")}
+KEYS = {role: Key() for role in ("root", "root2", "timestamp", "snapshot", "targets", "stranger", "delegated")}
 
 
 class Repository:
@@ -54,6 +63,7 @@ class Repository:
         self.signers = ["root"]
         self.versions = {"timestamp": 1, "snapshot": 1, "targets": 1}
         self.expires = "2036-01-01T00:00:00Z"
+        self.delegate = False
         self.new_root()
         self.publish()
 
@@ -76,16 +86,28 @@ class Repository:
         digest = hashlib.sha256(self.target).hexdigest()
         targets = {"_type": "targets", "spec_version": "1.0.31", "version": self.versions["targets"], "expires": self.expires,
                    "targets": {"trusted_root.json": {"length": len(self.target), "hashes": {"sha256": digest}}}}
+        self.others = {}
+        if self.delegate:
+            self.publish_delegated(targets, **changes)
         targets.update(changes.get("targets", {}))
         self.files["%d.targets.json" % self.versions["targets"]] = self.signed(targets, changes.get("targets_by", "targets"))
         self.files["targets/%s.trusted_root.json" % digest] = changes.get("content", self.target)
         snapshot = {"_type": "snapshot", "spec_version": "1.0.31", "version": self.versions["snapshot"], "expires": self.expires,
-                    "meta": {"targets.json": {"version": self.versions["targets"]}}}
+                    "meta": {"targets.json": {"version": self.versions["targets"]}, **self.others}}
         self.files["%d.snapshot.json" % self.versions["snapshot"]] = self.signed(snapshot, changes.get("snapshot_by", "snapshot"))
         timestamp = {"_type": "timestamp", "spec_version": "1.0.31", "version": self.versions["timestamp"], "expires": self.expires,
                      "meta": {"snapshot.json": {"version": self.versions["snapshot"]}}}
         timestamp.update(changes.get("timestamp", {}))
         self.files["timestamp.json"] = self.signed(timestamp, changes.get("timestamp_by", "timestamp"))
+
+    def publish_delegated(self, targets, **changes):
+        """The target is named by the delegated role "images", of the key "delegated", alone."""
+        role = dict(targets, version=changes.get("delegated_version", 1))
+        self.files["1.images.json"] = self.signed(role, changes.get("delegated_by", "delegated"))
+        self.others = {"images.json": {"version": 1}}
+        targets["targets"] = {}
+        targets["delegations"] = {"keys": {KEYS["delegated"].id: KEYS["delegated"].value}, "roles": [
+            {"name": "images", "keyids": [KEYS["delegated"].id], "threshold": 1, "terminating": True, "paths": ["trusted_*.json"]}]}
 
     def step(self):
         for role in self.versions:
@@ -170,6 +192,52 @@ def test_roots_are_chained_and_keys_rotate():
         result = node.run("trust", "update")
         want_code(result, 0)
         want_text(result.out, "root 3", result)
+
+
+def test_delegated_role():
+    repository = Repository()
+    repository.delegate = True
+    repository.publish()
+    with Server(repository) as server, Node(repository, server) as node:
+        want_code(node.init, 0)
+        want(node.installed() == TARGET, "installed")
+        want("1.images.json" in server.asked(), server.asked())
+        for changes, reason in (({"delegated_by": "stranger"}, "threshold: images.json version 1 is signed by 0"),
+                                ({"delegated_by": "targets"}, "threshold"),
+                                ({"delegated_version": 2}, "untrusted_chain: images.json is of version 2")):
+            repository.step()
+            repository.publish(**changes)
+            result = node.run("trust", "update")
+            want_code(result, 2)
+            want_text(result.err, reason, result)
+            want(node.installed() == TARGET, "what was installed is gone")
+
+
+def test_rsa_pss_keys():
+    """Every role with an RSA key; go-tuf signs with the longest salt there is, others with one of 32 bytes."""
+    kept = dict(KEYS)
+    try:
+        for salt, good in (("digest", True), ("max", True), ("8", True), ("pkcs1", False)):
+            KEYS.update({role: Key(salt) for role in ("root", "timestamp", "snapshot", "targets", "delegated")})
+            repository = Repository()
+            repository.delegate = True
+            repository.publish()
+            with Server(repository) as server, Node(repository, server) as node:
+                want_code(node.init, 0 if good else 2)
+                want(good or "threshold: trusted root: root.json version 1 is signed by 0" in node.init.err, node.init)
+                want((node.installed() == TARGET) == good, salt)
+    finally:
+        KEYS.update(kept)
+
+
+def test_rsa_pss_role_by_the_wrong_key():
+    kept = KEYS["snapshot"]
+    KEYS["snapshot"] = Key("digest")
+    try:
+        test_wrong_signers()
+        test_init_update_show()
+    finally:
+        KEYS["snapshot"] = kept
 
 
 def attack(change, reason):

@@ -9,7 +9,7 @@ static void check_document(struct span bytes, enum tuf_role role)
     struct error err = ERROR_INIT;
     struct tuf_meta meta;
 
-    if (!tuf_document_parse(bytes, role, &document, &err)) {
+    if (!tuf_document_parse(bytes, role, NULL, &document, &err)) {
         FUZZ_CHECK(!document.tree && err.reason != REASON_OK && err.text[0] != '\0');
         return;
     }
@@ -17,7 +17,7 @@ static void check_document(struct span bytes, enum tuf_role role)
     FUZZ_CHECK(!tuf_verify_role(&document, role, &document, &err) || role == TUF_ROOT);
     (void)!tuf_same_role(&document, &document, role);
     for (size_t i = 0; i < TUF_ROLES; i++)
-        if (tuf_meta_find(&document, (enum tuf_role)i, &meta, &err)) {
+        if (tuf_meta_find(&document, tuf_role_file((enum tuf_role)i), &meta, &err)) {
             FUZZ_CHECK(meta.version >= 1 && meta.length >= -1);
             (void)!tuf_meta_matches(&meta, bytes, "input", &err);
         }
