@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "policy/hostname.h"
 #include "policy/regex.h"
 
 static const struct claim_chain *find_chain(const struct decide *decide, const struct authority *authority,
@@ -86,6 +87,22 @@ static bool subject_matches(const struct matcher *matcher, const struct claim *c
     return false;
 }
 
+/* Any of the certificate's names, as for the subject. */
+static bool host_matches(const struct matcher *wanted, const struct claim *claim)
+{
+    const struct claim_certificate *certificate = claim->certificate;
+
+    if (wanted->text == NULL)
+        return true; /* nothing is asked */
+    if (certificate->san != NULL && hostname_matches(wanted->text, certificate->san_kind, certificate->san))
+        return true;
+    for (size_t i = 0; claim->layout == LAYOUT_LEGACY && certificate->san_kinds && i < certificate->san_count; i++) {
+        if (hostname_matches(wanted->text, certificate->san_kinds[i], certificate->sans[i]))
+            return true;
+    }
+    return false;
+}
+
 /* Fulcio's extensions .2 to .6 (sigstore.md 3.3): trigger, SHA, name, repository, ref. */
 static bool workflow_matches(const struct identity *identity, const struct claim_certificate *certificate)
 {
@@ -121,7 +138,7 @@ bool identity_matches(const struct identity *identity, const struct claim *claim
     const char *issuer = claim->certificate->issuer != NULL ? claim->certificate->issuer : "";
 
     return matches(&identity->issuer, issuer) && subject_matches(&identity->subject, claim) &&
-           subject_matches(&identity->host, claim) && workflow_matches(identity, claim->certificate);
+           host_matches(&identity->host, claim) && workflow_matches(identity, claim->certificate);
 }
 
 bool check_certificate(const struct decide *decide, const struct requirement *requirement, size_t claim_index,

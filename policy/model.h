@@ -50,7 +50,7 @@ enum { WORKFLOW_FIRST_OID = 2, WORKFLOW_FIELDS = 5 };
 struct identity {
     char *name;                     /* for `required`; NULL = none */
     struct matcher issuer, subject;
-    struct matcher host;            /* policy.json's subjectHostname, beside or instead of subject */
+    struct matcher host;            /* policy.json's subjectHostname, beside or instead of subject (hostname.h) */
     char *workflow[WORKFLOW_FIELDS];/* exact; NULL = anything */
     struct place at;
 };

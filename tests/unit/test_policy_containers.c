@@ -233,6 +233,9 @@ START_TEST(pki_wants_every_subject)
         bool now, satisfied;
     } table[] = {{{"a@example.com", "h.example.com"}, true, true},
                  {{"a@example.com", "other.example.com"}, true, false},
+                 {{"a@example.com", "*.EXAMPLE.com"}, true, true},
+                 {{"a@example.com", "*.h.example.com"}, true, false},
+                 {{"A@example.com", "h.example.com"}, true, false}, /* mailboxes compare as they stand */
                  {{"b@example.com", "h.example.com"}, true, false},
                  {{"a@example.com", "h.example.com"}, false, false}};
     struct policy_image image = test_image("r.io", "app", "v1");
