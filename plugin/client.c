@@ -145,7 +145,9 @@ static bool ask(const struct client_options *options, const struct request *requ
             return true;
         /* Died, or could not be started by its socket: an engine of our own decides. Any other failure is the answer.
          */
-        if (err->reason != REASON_UNAVAILABLE || deadline_left_ms(deadline) == 0)
+        if (err->reason == REASON_TIMEOUT || deadline_left_ms(deadline) == 0)
+            return error_set(err, REASON_TIMEOUT, "the resident engine did not answer in time");
+        if (err->reason != REASON_UNAVAILABLE)
             return error_wrap(err, "resident engine");
     }
     if (options->resident_only)

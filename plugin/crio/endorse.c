@@ -17,17 +17,29 @@
 #include "plugin/crio/lookaside.h"
 #include "verifier/ref.h"
 
+enum { SECOND_QUESTION_MS = 500 }; /* with less left, the second answer would be its time-out */
+
 static bool copy_to(char **place, const char *text)
 {
     *place = mem_strdup(text);
     return !text || *place;
 }
 
-static bool ask(const struct endorser *endorser, const struct pull *pull, const char *reference, const char *digest,
-                const char *member, struct response *ret)
+/* The image library waits for ever: the wait is ours to end, for both questions together. */
+struct inquiry {
+    const struct endorser *endorser;
+    const struct lookaside_request *request;
+    const struct pull *pull; /* NULL = the auth helper told nothing */
+    int64_t deadline;
+};
+
+static bool ask(const struct inquiry *inquiry, const char *reference, const char *digest, const char *member,
+                struct response *ret)
 {
-    struct client_options options = {.root = endorser->root};
-    struct request request CLEANUP(request_done) = {.operation = OPERATION_PULL};
+    const struct pull *pull = inquiry->pull;
+    struct client_options options = {.root = inquiry->endorser->root};
+    struct request request CLEANUP(request_done) = {.operation = OPERATION_PULL,
+                                                    .deadline_ms = (uint32_t)deadline_left_ms(inquiry->deadline)};
     bool filled = copy_to(&request.runtime, "lookaside") && copy_to(&request.reference, reference) &&
                   copy_to(&request.digest, digest) && copy_to(&request.member, member);
 
@@ -38,27 +50,29 @@ static bool ask(const struct endorser *endorser, const struct pull *pull, const 
 }
 
 /* By its own signature: under the tag the user wrote, when it is known and fits, since policies may speak of tags. */
-static bool ask_for_platform(const struct endorser *endorser, const struct lookaside_request *request,
-                             const struct pull *pull, struct response *ret)
+static bool ask_for_platform(const struct inquiry *inquiry, struct response *ret)
 {
+    const struct lookaside_request *request = inquiry->request;
     char *by_digest CLEANUP(mem_freep) = mem_printf("%s@%s", request->repository, request->digest);
-    bool tagged = pull && !strchr(pull->reference, '@');
+    bool tagged = inquiry->pull && !strchr(inquiry->pull->reference, '@');
 
-    return by_digest && ask(endorser, pull, tagged ? pull->reference : by_digest, request->digest, NULL, ret);
+    return by_digest &&
+           ask(inquiry, tagged ? inquiry->pull->reference : by_digest, request->digest, NULL, ret);
 }
 
 /* First what the user asked for, as tag or index; then the platform manifest's own signature. */
-static bool decide(const struct endorser *endorser, const struct lookaside_request *request, const struct pull *pull,
-                   struct response *ret)
+static bool decide(const struct inquiry *inquiry, struct response *ret)
 {
     struct response own CLEANUP(response_done) = {0};
     bool allowed;
 
-    if (!pull)
-        return ask_for_platform(endorser, request, NULL, ret);
-    if (ask(endorser, pull, pull->reference, NULL, request->digest, ret))
+    if (!inquiry->pull)
+        return ask_for_platform(inquiry, ret);
+    if (ask(inquiry, inquiry->pull->reference, NULL, inquiry->request->digest, ret))
         return true;
-    allowed = ask_for_platform(endorser, request, pull, &own);
+    if (deadline_left_ms(inquiry->deadline) < SECOND_QUESTION_MS)
+        return false;
+    allowed = ask_for_platform(inquiry, &own);
     /* Of two refusals, the one about what the user asked for says more, unless no policy knew it by that name. */
     if (allowed || ret->reason == REASON_NO_MATCH) {
         response_done(ret);
@@ -113,13 +127,19 @@ void endorse(struct endorser *endorser, struct span target, struct buf *ret)
 {
     struct lookaside_request request CLEANUP(lookaside_request_done) = {0};
     struct response response CLEANUP(response_done) = {0};
+    struct inquiry inquiry = {.endorser = endorser, .request = &request, .deadline = mono_ms() + CLIENT_DEADLINE_MS};
     struct error err = ERROR_INIT;
 
-    if (!lookaside_parse_target(target, &request, &err))
+    if (!lookaside_parse_target(target, &request, &err)) {
         http_respond(ret, 400, err.text, span_str(""));
-    else if (request.number > 1)
+        return;
+    }
+    if (request.number > 1) {
         http_respond(ret, 404, NULL, span_str(""));
-    else if (decide(endorser, &request, find_pull(endorser, &request), &response))
+        return;
+    }
+    inquiry.pull = find_pull(endorser, &request);
+    if (decide(&inquiry, &response))
         answer_endorsement(endorser, &request, ret);
     else
         answer_refusal(&response, ret);

@@ -16,26 +16,12 @@ containerd_start containerd
 pg_verifier
 sigstore_start sigstore
 OTHER=$(sigstore_token mallory@example.com "$KEYLESS_ISSUER")
-install -m 0644 "$PG_SIGSTORE/trusted_root.json" "$ETC/trust/test.json"
+trust_sigstore test
 
-# policy NAME REPOSITORY AUTHORITY-LINES: the lines are indented below the authority.
+# policy NAME REPOSITORY AUTHORITY-LINES
 policy()
 {
-    {
-        printf 'apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: %s}\n' "$1"
-        printf 'spec:\n  images: [{glob: "%s/%s"}]\n  authorities:\n    - name: it\n' "$R" "$2"
-        printf '%s\n' "$3" | sed 's/^/      /'
-    } >"$ETC/policy.d/$1.yaml"
-}
-
-keyless()
-{
-    printf 'keyless:\n  trustRootRef: test\n  identities: [{issuer: "%s", subject: "%s"}]\nctlog: {trustRootRef: test}' "${2:-$KEYLESS_ISSUER}" "${1:-$KEYLESS_IDENTITY}"
-}
-
-with_key()
-{
-    printf 'key:\n  data: |\n%s' "$(sed 's/^/    /' "$PG_KEYS/good.pub")"
+    authority_policy "$1" "$R/$2" "$3"
 }
 
 make_key good
@@ -66,19 +52,19 @@ say "images are signed in ${#KEYLESS_FORMS[@]} forms"
 # Another instance of Sigstore, with keys of its own: the same identity, but nobody here trusts its word.
 OURS=$PG_SIGSTORE
 sigstore_start stranger
-install -m 0644 "$PG_SIGSTORE/trusted_root.json" "$ETC/trust/stranger.json"
+trust_sigstore stranger
 for form in "${KEYLESS_FORMS[@]}"; do
     digest=$(push_image "$R/kl/stranger-$form:v1")
     with_log sign "$form" "$R/kl/stranger-$form@$digest"
 done
 PG_SIGSTORE=$OURS
 
-policy keyless 'kl/**' "$(keyless)"
-policy annotated 'kl/annotated-**' "$(keyless)
+policy keyless 'kl/**' "$(keyless_authority)"
+policy annotated 'kl/annotated-**' "$(keyless_authority)
 annotations: {env: production}"
-policy logged 'log/**' "$(with_key)
+policy logged 'log/**' "$(key_authority good)
 ctlog: {trustRootRef: test}"
-policy attested 'att/**' "$(keyless)
+policy attested 'att/**' "$(keyless_authority)
 attestations: [{name: sbom, predicateType: cyclonedx}]"
 
 for form in "${KEYLESS_FORMS[@]}"; do
@@ -96,7 +82,7 @@ done
 expect_deny "unsigned" "$R/kl/unsigned:v1" no_signature
 
 # The same images under policies that ask for something else.
-policy keyless 'kl/**' "$(keyless "$KEYLESS_IDENTITY" https://accounts.example.com)"
+policy keyless 'kl/**' "$(keyless_authority "$KEYLESS_IDENTITY" https://accounts.example.com)"
 expect_deny "another issuer wanted" "$R/kl/good-bundle-r1:v1" wrong_identity
 policy keyless 'kl/**' 'keyless:
   trustRootRef: test
@@ -108,10 +94,10 @@ policy keyless 'kl/**' 'keyless:
   identities: [{issuer: "'$KEYLESS_ISSUER'", subjectRegExp: "^https://github\\.com/example/other/"}]
 ctlog: {trustRootRef: test}'
 expect_deny "subject by a regular expression that does not fit" "$R/kl/good-bundle-r2:v1" wrong_identity
-policy keyless 'kl/**' "$(keyless | sed 's/ test/ stranger/')"
+policy keyless 'kl/**' "$(keyless_authority | sed 's/ test/ stranger/')"
 expect_deny "only the other instance is trusted" "$R/kl/good-bundle-r1:v1" '.*'
 expect_allow "and its signature is good there" "$R/kl/stranger-bundle-r1:v1"
-policy attested 'att/**' "$(keyless)
+policy attested 'att/**' "$(keyless_authority)
 attestations: [{name: provenance, predicateType: slsaprovenance1}]"
 expect_deny "another predicate type wanted" "$R/att/bundle-r1:v1" no_attestation
 results

@@ -75,20 +75,47 @@ pg_resident()
     wait_for 10 test -S "$PG_NODE/run/pullguard/engine.sock" || { cat "$PG_WORK/resident.log"; die "the resident engine does not start"; }
 }
 
-# write_policy NAME GLOB KEY [ANNOTATION...]: an enforcing policy with one key and signed annotations K=V.
+# authority_policy NAME GLOB LINES: an enforcing policy with one authority, of these lines.
+authority_policy()
+{
+    {
+        printf 'apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: %s}\n' "$1"
+        printf 'spec:\n  images: [{glob: "%s"}]\n  authorities:\n    - name: release\n' "$2"
+        printf '%s\n' "$3" | sed 's/^/      /'
+    } >"$PG_NODE/etc/pullguard/policy.d/$1.yaml"
+}
+
+key_authority()
+{
+    printf 'key:\n  data: |\n%s' "$(sed 's/^/    /' "$PG_KEYS/$1.pub")"
+}
+
+# keyless_authority [IDENTITY [ISSUER]]: by the trust root "test" (trust_sigstore).
+keyless_authority()
+{
+    printf 'keyless:\n  trustRootRef: test\n  identities: [{issuer: "%s", subject: "%s"}]\nctlog: {trustRootRef: test}' \
+        "${2:-$KEYLESS_ISSUER}" "${1:-$KEYLESS_IDENTITY}"
+}
+
+# write_policy NAME GLOB KEY [ANNOTATION...]: one key and signed annotations K=V.
 write_policy()
 {
-    local name=$1 glob=$2 key=$3 pair
+    local name=$1 glob=$2 key=$3 lines pair
     shift 3
-    {
-        printf 'apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: %s}\n' "$name"
-        printf 'spec:\n  images:\n    - glob: "%s"\n  authorities:\n    - name: release\n      key:\n        data: |\n' "$glob"
-        sed 's/^/          /' "$PG_KEYS/$key.pub"
-        [ $# = 0 ] || printf '      annotations:\n'
-        for pair in "$@"; do
-            printf '        - %s: "%s"\n' "${pair%%=*}" "${pair#*=}"
-        done
-    } >"$PG_NODE/etc/pullguard/policy.d/$name.yaml"
+    lines=$(key_authority "$key")
+    [ $# = 0 ] || lines="$lines
+annotations:"
+    for pair in "$@"; do
+        lines="$lines
+  - ${pair%%=*}: \"${pair#*=}\""
+    done
+    authority_policy "$name" "$glob" "$lines"
+}
+
+# trust_sigstore NAME: this node trusts the stand-ins of sigstore_start under that name.
+trust_sigstore()
+{
+    install -m 0644 "$PG_SIGSTORE/trusted_root.json" "$PG_NODE/etc/pullguard/trust/$1.json"
 }
 
 journal_field()

@@ -36,7 +36,13 @@ podman_node()
     mount --bind "$PG_PREFIX" "$PODMAN_NODE$PG_PREFIX"
 }
 
+# inside PROGRAM [ARGUMENT...]: with this node's root as the root.
+inside()
+{
+    python3 "$PG_LIB/pivot.py" "$PODMAN_NODE" "$@"
+}
+
 podman()
 {
-    PODMAN_IGNORE_CGROUPSV1_WARNING=1 python3 "$PG_LIB/pivot.py" "$PODMAN_NODE" /usr/bin/podman --storage-driver vfs --cgroup-manager cgroupfs --events-backend none "$@"
+    PODMAN_IGNORE_CGROUPSV1_WARNING=1 inside /usr/bin/podman --storage-driver vfs --cgroup-manager cgroupfs --events-backend none "$@"
 }
