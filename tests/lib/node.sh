@@ -21,14 +21,17 @@ pg_build()
     ninja -C "$dir" >"$log" 2>&1 || { tail -n 30 "$log"; die "the build failed"; }
 }
 
-# pg_install DIR: installs that build. Sets PG_PREFIX and PG_LIBEXEC.
+# pg_install DIR: installs that build, and of it only what belongs below the prefix: /etc is the machine's own. Sets PG_PREFIX
+# and PG_LIBEXEC.
 pg_install()
 {
-    local log=$PG_WORK/install.log
+    local log=$PG_WORK/install.log stage=$PG_WORK/stage
     PG_PREFIX=$(pg_prefix)
     PG_LIBEXEC=$PG_PREFIX/libexec/pullguard
     rm -rf --one-file-system "$PG_PREFIX"
-    meson install -C "$1" --no-rebuild >"$log" 2>&1 || { tail -n 20 "$log"; die "meson install failed"; }
+    meson install -C "$1" --no-rebuild --destdir "$stage" >"$log" 2>&1 || { tail -n 20 "$log"; die "meson install failed"; }
+    mv "$stage$PG_PREFIX" "$PG_PREFIX"
+    rm -rf --one-file-system "$stage"
     export PG_PREFIX PG_LIBEXEC
 }
 
