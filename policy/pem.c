@@ -41,6 +41,9 @@ static bool explain_no_block(struct span text, struct error *err)
                          "this is an OpenSSH key; wanted PEM (ssh-keygen -e -m PKCS8 -f FILE converts it)");
     if (span_starts(text, "untrusted comment:"))
         return error_set(err, REASON_POLICY_ERROR, "this is a minisign or signify key; wanted a PEM \"PUBLIC KEY\"");
+    if (text.len > 2 && text.ptr[0] == 0x30 && (text.ptr[1] & 0x80 || text.ptr[2] == 0x30)) /* SEQUENCE of SEQUENCE */
+        return error_set(err, REASON_POLICY_ERROR,
+                         "this is a key in DER; wanted PEM (openssl pkey -pubin -inform DER -in FILE converts it)");
     if (is_base64_line(span_trim(next_line(&first))))
         return error_set(err, REASON_POLICY_ERROR,
                          "PEM starts with a line \"-----BEGIN PUBLIC KEY-----\", which is missing");
@@ -75,6 +78,9 @@ static bool check_label(struct span text, struct error *err)
     if (span_eq_str(label, "RSA PUBLIC KEY"))
         return error_set(err, REASON_POLICY_ERROR,
                          "this is a PKCS#1 key; wanted \"PUBLIC KEY\" (openssl rsa -RSAPublicKey_in -pubout -in FILE)");
+    if (span_starts(label, "PGP "))
+        return error_set(err, REASON_POLICY_ERROR,
+                         "this is a PGP key; wanted a PEM \"PUBLIC KEY\" (signatures by gpg are not handled)");
     return error_set(err, REASON_POLICY_ERROR, "PEM label \"%s\"; wanted \"PUBLIC KEY\"",
                      text_clean(label, shown, sizeof(shown)));
 }

@@ -33,7 +33,7 @@ static int convert_run(const struct cli *cli, const void *values_, const struct 
 
     if (set == NULL)
         error_oom(&err);
-    if (set == NULL || !policies_places_init(&places, cli->root, values->keys, values->trust, &err) ||
+    if (set == NULL || !policies_places_init(&places, cli->root, values->keys, values->trust, FILE_ANY, &err) ||
         !policies_find(cli->root, args, &files, &err))
         return say_failed(cli, &err);
     source = policies_source(&places);

@@ -29,7 +29,7 @@ static bool load_set(const struct cli *cli, const struct explain_values *values,
     CLEANUP(names_free) struct names files = { 0 };
     struct policy_source source;
 
-    if (!policies_places_init(&places, cli->root, values->keys, values->trust, err) ||
+    if (!policies_places_init(&places, cli->root, values->keys, values->trust, FILE_ANY, err) ||
         !policies_find(cli->root, &values->policies, &files, err))
         return false;
     source = policies_source(&places);

@@ -3,9 +3,12 @@
 #include <string.h>
 
 #include "base/json_out.h"
+#include "base/mem.h"
+#include "config.h"
 #include "plugin/cli/commands.h"
 #include "plugin/cli/policies.h"
 #include "plugin/cli/say.h"
+#include "plugin/engine/settings.h"
 
 enum { LINT_JSON_MAX_BYTES = 64 * 1024 * 1024 };
 
@@ -53,6 +56,41 @@ static void lint_file(struct lint *lint, const char *path)
     lint_error(lint, path, err.text);
 }
 
+/* The node's settings decide beside its policies. */
+static void lint_settings(struct lint *lint)
+{
+    CLEANUP(settings_done) struct settings settings = { 0 };
+    CLEANUP(mem_freep) char *path = path_under(lint->cli->root, PG_CONFDIR "/pullguard.yaml");
+    struct error err = ERROR_INIT;
+
+    if (!settings_load(lint->cli->root, &settings, &err))
+        lint_error(lint, path != NULL ? path : PG_CONFDIR "/pullguard.yaml", err.text);
+}
+
+/* A policy whose file has the wrong name looks as if it were in force. */
+static void lint_unread(struct lint *lint, const struct text_list *args)
+{
+    CLEANUP(names_free) struct names unread = { 0 };
+    struct error ignored = ERROR_INIT;
+
+    if (lint->json != NULL)
+        json_open_list(lint->json, "unread");
+    if (!policies_unread(lint->cli->root, args, &unread, &ignored))
+        names_free(&unread); /* the directory went away meanwhile */
+    for (size_t i = 0; i < unread.count; i++) {
+        if (lint->json != NULL) {
+            json_put_str(lint->json, NULL, unread.items[i]);
+            continue;
+        }
+        say_coloured(lint->cli, COLOUR_DIM, "note");
+        fputs(": ", stdout);
+        say_clean(stdout, span_str(unread.items[i]), 1000);
+        printf(" is not read: its name ends in neither .yaml, .yml nor .json\n");
+    }
+    if (lint->json != NULL)
+        json_close_list(lint->json);
+}
+
 static void print_warning(struct lint *lint, const struct policy_warning *warning)
 {
     if (lint->json == NULL) {
@@ -86,17 +124,20 @@ static void lint_warnings(struct lint *lint)
         json_close_list(lint->json);
 }
 
-static void lint_files(struct lint *lint, const struct names *files)
+static void lint_files(struct lint *lint, const struct text_list *args, const struct names *files)
 {
     if (lint->json != NULL) {
         json_open_map(lint->json, NULL);
         json_open_list(lint->json, "errors");
     }
+    if (args->count == 0)
+        lint_settings(lint);
     for (size_t i = 0; i < files->count; i++)
         lint_file(lint, files->items[i]);
     if (lint->json != NULL)
         json_close_list(lint->json);
     lint_warnings(lint);
+    lint_unread(lint, args);
 }
 
 static int lint_summary(struct lint *lint, const struct names *files, struct buf *json, bool strict)
@@ -130,7 +171,8 @@ static int lint_run(const struct cli *cli, const void *values_, const struct tex
         say_error(cli, "out of memory");
         return EXIT_UNDECIDED;
     }
-    if (!policies_places_init(&places, cli->root, values->keys, values->trust, &err) ||
+    if (!policies_places_init(&places, cli->root, values->keys, values->trust,
+                              args->count == 0 ? FILE_TRUSTED : FILE_ANY, &err) ||
         !policies_find(cli->root, args, &files, &err))
         return say_failed(cli, &err);
     if (files.count == 0) {
@@ -139,7 +181,7 @@ static int lint_run(const struct cli *cli, const void *values_, const struct tex
         return EXIT_UNDECIDED;
     }
     lint.source = policies_source(&places);
-    lint_files(&lint, &files);
+    lint_files(&lint, args, &files);
     return lint_summary(&lint, &files, &json, values->strict);
 }
 
@@ -161,7 +203,7 @@ const struct command command_policy_lint = {
     .details =
         "Loads policy files exactly as the engine does and reports each error with file, line, column and the path\n"
         "of the field, and warns about documents that load and are probably not meant so. Without arguments the\n"
-        "node's own policy.d is checked. No network.\n\n"
+        "node's own policy.d and settings are checked, owners and modes included. No network.\n\n"
         "Exit status: 0 clean (or warnings only), 1 errors, 2 nothing could be checked.",
     OPTIONS(options, struct lint_values),
     .min_args = 0,

@@ -12,9 +12,10 @@ struct policies_places {
     const char *root; /* borrowed: in front of absolute paths */
     char *keys;  /* owned directory */
     char *trust;
+    enum file_trust owners; /* FILE_TRUSTED: the node's own files, wrong owners and modes are errors as in a decision */
 };
 bool policies_places_init(struct policies_places *places, const char *root, const char *keys, const char *trust,
-                          struct error *err) MUST_CHECK;
+                          enum file_trust owners, struct error *err) MUST_CHECK;
 void policies_places_done(struct policies_places *places);
 struct policy_source policies_source(struct policies_places *places); /* borrows places */
 
@@ -24,7 +25,10 @@ struct policy_source policies_source(struct policies_places *places); /* borrows
  */
 bool policies_find(const char *root, const struct text_list *args, struct names *ret, struct error *err) MUST_CHECK;
 
-/* Reads one file and adds it. The error names file, line and column. */
+/* What lies in those directories and is not read, since its name ends in something else. */
+bool policies_unread(const char *root, const struct text_list *args, struct names *ret, struct error *err) MUST_CHECK;
+
+/* Reads one file and adds it; `source` is of policies_source. The error names file, line and column. */
 bool policies_add(struct policy_set *set, const char *path, const struct policy_source *source, struct error *err)
     MUST_CHECK;
 

@@ -103,6 +103,23 @@ def test_key_names_are_names():
             want_code(result, code)
 
 
+def test_keys_of_other_kinds_are_named():
+    der = base64.b64decode("".join(key_text().strip().split("\n")[1:-1]))
+    with Root() as root:
+        root.write("/etc/pullguard/policy.d/a.yaml", policy("x", "a.example.com/**", None,
+                                                             "      - key:\n          path: k.pub\n"))
+        for content, words in ((der, "in DER; wanted PEM (openssl pkey -pubin -inform DER"),
+                               ("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n", "a PGP key"),
+                               ("-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n", "a PRIVATE key"),
+                               ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "openssl x509 -pubkey"),
+                               ("ssh-ed25519 AAAA me\n", "ssh-keygen -e -m PKCS8"), ("", "is empty")):
+            root.write("/etc/pullguard/keys/k.pub", content)
+            result = root.run("policy", "lint")
+            want_code(result, 1)
+            want_text(result.out, "a.yaml:10:17: spec.authorities[0].key.path: ", result)
+            want_text(result.out, words, result)
+
+
 def test_nothing_to_check():
     with Root() as root:
         result = root.run("policy", "lint")
@@ -110,6 +127,33 @@ def test_nothing_to_check():
         os.makedirs(root.at("/empty"))
         want_code(run("policy", "lint", root.at("/empty")), 2)
         want_code(run("policy", "lint", root.at("/missing.yaml")), 1)
+
+
+def test_the_nodes_own_files():
+    """What denies every pull is an error here: owners, modes and settings, and what a wrong name hides is told."""
+    with Root() as root:
+        result = root.run("policy", "lint")
+        want_code(result, 2)
+        want_text(result.err, "install -d", result)
+        path = root.write("/etc/pullguard/policy.d/a.yaml", policy("team", "registry.example.com/team/**", key_text()))
+        want_code(root.run("policy", "lint"), 0)
+        os.chmod(path, 0o666)
+        result = root.run("policy", "lint")
+        want_code(result, 1)
+        want_text(result.out, "writable by group or others", result)
+        want_code(run("policy", "lint", path), 0)
+        os.chmod(path, 0o644)
+        root.write("/etc/pullguard/pullguard.yaml", "no-mach: allow\n")
+        result = root.run("policy", "lint")
+        want_code(result, 1)
+        want_text(result.out, "pullguard.yaml:1:10", result)
+        want_code(run("policy", "lint", path), 0)
+        os.unlink(root.at("/etc/pullguard/pullguard.yaml"))
+        root.write("/etc/pullguard/policy.d/b.ymal", "x")
+        result = root.run("policy", "lint", "--strict")
+        want_code(result, 0)
+        want_text(result.out, "b.ymal is not read", result)
+        want(root.run("policy", "lint", "--json").json()["unread"][0].endswith("/b.ymal"), "json", result)
 
 
 def test_explain():
