@@ -13,11 +13,9 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "crypto/init.h"
-#include "tests/lib/test_registry.h"
 #include "tests/lib/test_signer.h"
 #include "tests/unit/harness.h"
-#include "verifier/claims.h"
-#include "verifier/verify.h"
+#include "tests/unit/verifier_run.h"
 
 #define HEX "3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"
 #define REPO "team/app"
@@ -50,29 +48,10 @@ static void make_statement(size_t bytes, struct buf *ret)
     ck_assert(buf_ok(ret));
 }
 
-struct run {
-    struct test_registry registry;
-    struct evidence_set set;
-    struct claims claims;
-    struct verify_key anchor;
-    struct verify_place place;
-    struct verify_input input;
-};
-
 static void run_start(struct run *run)
 {
-    memset(run, 0, sizeof(*run));
-    run->anchor = (struct verify_key){privkey_public(key), DIGEST_NONE};
-    run->place = (struct verify_place){TEST_HOST, REPO, "", false, true};
-    run->input = (struct verify_input){.places = &run->place, .place_count = 1, .keys = &run->anchor, .key_count = 1};
+    run_begin(run, privkey_public(key), REPO, false, true);
     ck_assert(digest_parse(span_str("sha256:" HEX), &run->input.image));
-}
-
-static void run_done(struct run *run)
-{
-    claims_done(&run->claims);
-    evidence_set_done(&run->set);
-    test_registry_done(&run->registry);
 }
 
 static void put_bundle(struct run *run, struct span statement)

@@ -5,10 +5,8 @@
 
 #include "base/mem.h"
 #include "crypto/init.h"
-#include "tests/lib/test_registry.h"
 #include "tests/unit/harness.h"
-#include "verifier/claims.h"
-#include "verifier/verify.h"
+#include "tests/unit/verifier_run.h"
 
 static const struct sample {
     const char *repository; /* where the signatures lie */
@@ -49,47 +47,17 @@ static const struct sample {
     {"alg/bundle-ed25519", NULL, "ed25519.pub", false, LAYOUT_BUNDLE, 1, NULL, NULL, 3},
 };
 
-/* One run; everything freed by run_done. */
-struct run {
-    struct test_registry registry;
-    struct evidence_set set;
-    struct claims claims;
-    struct pubkey *key;
-    struct verify_key anchor;
-    struct verify_place place;
-    struct verify_input input;
-    size_t rounds;
-};
-
 static void run_start(struct run *run, const struct sample *sample, const char *key, bool signatures, bool attestations)
 {
-    memset(run, 0, sizeof(*run));
+    struct pubkey *own = test_key(key);
+
+    run_begin(run, own, sample->repository, signatures, attestations);
+    run->own_key = own;
     test_registry_load(&run->registry, sample->repository);
     if (sample->image)
         test_registry_load(&run->registry, sample->image);
-    run->key = test_key(key);
-    run->anchor = (struct verify_key){run->key, DIGEST_NONE};
-    run->place = (struct verify_place){TEST_HOST, sample->repository, "", signatures, attestations};
-    run->input = (struct verify_input){
-        .image = test_registry_image(&run->registry, sample->image ? sample->image : sample->repository),
-        .places = &run->place, .place_count = 1, .keys = &run->anchor, .key_count = 1, .now = 1795450000,
-    };
-}
-
-static void run_go(struct run *run)
-{
-    struct error err = ERROR_INIT;
-
-    run->rounds = test_registry_run(&run->registry, &run->input, &run->set);
-    ck_assert_msg(verify_claims(&run->input, &run->set, &run->claims, &err), "%s", err.text);
-}
-
-static void run_done(struct run *run)
-{
-    claims_done(&run->claims);
-    evidence_set_done(&run->set);
-    test_registry_done(&run->registry);
-    pubkey_free(run->key);
+    run->input.image = test_registry_image(&run->registry, sample->image ? sample->image : sample->repository);
+    run->input.now = 1795450000;
 }
 
 static size_t count(const struct run *run, enum claim_kind kind, enum claim_layout layout)
@@ -128,7 +96,7 @@ START_TEST(the_right_key_verifies)
     ck_assert_uint_eq(run.rounds, sample->rounds);
     for (size_t i = 0; i < run.claims.count; i++) {
         claim = &run.claims.items[i];
-        ck_assert_str_eq(claim->key_fingerprint, pubkey_fingerprint(run.key));
+        ck_assert_str_eq(claim->key_fingerprint, pubkey_fingerprint(run.own_key));
         ck_assert_int_eq(claim->signer, SIGNER_KEY);
         ck_assert_uint_gt(claim->payload.len, 0);
         ck_assert_int_eq(claim->docker_reference != NULL, claim->layout == LAYOUT_LEGACY && !sample->attestation);

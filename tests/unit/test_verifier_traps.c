@@ -6,11 +6,9 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "crypto/init.h"
-#include "tests/lib/test_registry.h"
 #include "tests/lib/test_signer.h"
 #include "tests/unit/harness.h"
-#include "verifier/claims.h"
-#include "verifier/verify.h"
+#include "tests/unit/verifier_run.h"
 
 #define HEX "3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"
 #define OTHER "0000b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"
@@ -19,38 +17,10 @@
 
 static struct privkey *key;
 
-struct run {
-    struct test_registry registry;
-    struct evidence_set set;
-    struct claims claims;
-    struct verify_key anchor;
-    struct verify_place place;
-    struct verify_input input;
-    size_t rounds;
-};
-
 static void run_start(struct run *run)
 {
-    memset(run, 0, sizeof(*run));
-    run->anchor = (struct verify_key){privkey_public(key), DIGEST_NONE};
-    run->place = (struct verify_place){TEST_HOST, REPO, "", true, false};
-    run->input = (struct verify_input){.places = &run->place, .place_count = 1, .keys = &run->anchor, .key_count = 1};
+    run_begin(run, privkey_public(key), REPO, true, false);
     ck_assert(digest_parse(span_str("sha256:" HEX), &run->input.image));
-}
-
-static void run_go(struct run *run)
-{
-    struct error err = ERROR_INIT;
-
-    run->rounds = test_registry_run(&run->registry, &run->input, &run->set);
-    ck_assert_msg(verify_claims(&run->input, &run->set, &run->claims, &err), "%s", err.text);
-}
-
-static void run_done(struct run *run)
-{
-    claims_done(&run->claims);
-    evidence_set_done(&run->set);
-    test_registry_done(&run->registry);
 }
 
 /* reason OK: exactly one claim; else none, and one finding with that reason. */
@@ -739,7 +709,7 @@ START_TEST(signature_checks_are_bounded)
 }
 END_TEST
 
-/* More layers than are ever looked at: the rest is left out and said so; the signature in front of them still counts. */
+/* More layers than are ever looked at: the rest is left out and said so; the signature in front of them counts. */
 START_TEST(too_many_layers_hide_nothing)
 {
     enum { LAYERS = 1000, MANIFESTS = 20 };
@@ -754,8 +724,9 @@ START_TEST(too_many_layers_hide_nothing)
     for (int i = 0; i < MANIFESTS; i++) {
         buf_clear(&manifest);
         buf_printf(&manifest,
-                   "{\"schemaVersion\":2,\"config\":{\"mediaType\":\"application/vnd.dev.cosign.artifact.sig.v1+json\","
-                   "\"size\":2,\"digest\":\"sha256:" HEX "\"},\"annotations\":{\"n\":\"%d\"},\"layers\":[", i);
+                   "{\"schemaVersion\":2,\"annotations\":{\"n\":\"%d\"},\"config\":{\"mediaType\":"
+                   "\"application/vnd.dev.cosign.artifact.sig.v1+json\",\"size\":2,\"digest\":\"sha256:" HEX "\"},"
+                   "\"layers\":[", i);
         for (int j = 0; j < LAYERS; j++)
             buf_printf(&manifest,
                        "%s{\"mediaType\":\"application/vnd.dev.cosign.simplesigning.v1+json\",\"size\":2,"
