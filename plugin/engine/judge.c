@@ -178,6 +178,17 @@ static bool fill_roots(const struct judge_input *input, struct matter *matter, s
     return true;
 }
 
+static bool find_needs(const struct judge_input *input, struct matter *matter, struct error *err)
+{
+    matter->known = (struct policy_image){.written = matter->ref.written,
+                                          .host = matter->ref.host,
+                                          .repository = matter->ref.repository,
+                                          .tag = matter->ref.tag,
+                                          .digest = matter->image,
+                                          .media_type = matter->media_type};
+    return policy_needs(input->policies, &matter->known, &matter->needs, err);
+}
+
 static bool work_out(const struct judge_input *input, const struct evidence_set *evidence, struct matter *matter,
                      struct error *err)
 {
@@ -187,14 +198,8 @@ static bool work_out(const struct judge_input *input, const struct evidence_set 
         return false;
     if (matter->image.alg == DIGEST_NONE)
         return true;
-    matter->known = (struct policy_image){.written = matter->ref.written,
-                                          .host = matter->ref.host,
-                                          .repository = matter->ref.repository,
-                                          .tag = matter->ref.tag,
-                                          .digest = matter->image,
-                                          .media_type = matter->media_type};
-    if (!policy_needs(input->policies, &matter->known, &matter->needs, err) || !fill_places(matter, err) ||
-        !fill_keys(matter, err) || !fill_roots(input, matter, err))
+    if (!find_needs(input, matter, err) || !fill_places(matter, err) || !fill_keys(matter, err) ||
+        !fill_roots(input, matter, err))
         return false;
     matter->input = (struct verify_input){.image = matter->image,
                                           .places = matter->places,
@@ -265,6 +270,21 @@ bool judge_wants(const struct judge_input *input, const struct evidence_set *evi
     if (input->request->flags & REQUEST_COLLECT)
         return collect_wants(&matter, evidence, ret, err);
     return matter.needs.nothing || verify_wants(&matter.input, evidence, ret, err);
+}
+
+bool judge_stays_home(const struct judge_input *input)
+{
+    CLEANUP(matter_done) struct matter matter = {0};
+    struct error ignored = ERROR_INIT;
+    bool home;
+
+    if ((input->request->flags & REQUEST_COLLECT) || !read_reference(input->request, &matter, &ignored) ||
+        matter.image.alg == DIGEST_NONE || !member_is_image(input, &matter) || !find_needs(input, &matter, &ignored))
+        return false;
+    home = true;
+    for (size_t i = 0; !matter.needs.nothing && i < matter.needs.place_count; i++)
+        home = home && matter.needs.places[i].directory;
+    return home;
 }
 
 /* request.member must stand in the manifests of the image, which then is an index (OCI image specification,

@@ -38,6 +38,12 @@ bool judge_wants(const struct judge_input *input, const struct evidence_set *evi
                  struct error *err) MUST_CHECK;
 
 /*
+ * Whether the decision can do without a registry: static policies only, no policy, or directories as their sources.
+ * Looks at the reference and the policies alone, so that the engine may ask before there is a judge.
+ */
+bool judge_stays_home(const struct judge_input *input);
+
+/*
  * The judgement on the evidence so far. `final`: nothing more will come, so ret is the decision. Otherwise true means
  * decided already (nothing that could still come would change it), false means go on; ret is then empty.
  */

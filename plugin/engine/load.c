@@ -11,6 +11,8 @@
 #include "crypto/digest.h"
 #include "verifier/trustroot.h"
 
+enum { PEEK_FILES = 16, PEEK_BYTES = 64 * 1024 };
+
 /* Where policies' keys and trust roots come from, and a list of what was read. */
 struct reading {
     const char *root;
@@ -134,10 +136,42 @@ static bool add_file(struct policy_set *set, const struct reading *reading, cons
            policy_set_add(set, path, buf_as_span(&bytes), &source, err);
 }
 
+static const char *const suffixes[] = {".yaml", ".yml", ".json", NULL};
+
+/* Words that every such policy has, in either dialect; many policies take longer to load than a fetcher. */
+static bool hints_at_home(const char *directory, const char *name)
+{
+    static const char *const words[] = {"static", "directory", "insecureAcceptAnything", "reject"};
+    CLEANUP(mem_freep) char *path = mem_printf("%s/%s", directory, name);
+    CLEANUP(buf_free) struct buf bytes = BUF_INIT(PEEK_BYTES);
+    struct error ignored = ERROR_INIT;
+
+    if (!path || !file_read(path, PEEK_BYTES, FILE_ANY, &bytes, &ignored))
+        return true;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (span_find(buf_as_span(&bytes), words[i]) != SIZE_MAX)
+            return true;
+    return false;
+}
+
+bool engine_may_stay_home(const char *root, const struct settings *settings)
+{
+    CLEANUP(mem_freep) char *directory = path_under(root, PG_CONFDIR "/policy.d");
+    CLEANUP(names_free) struct names names = {0};
+    struct error ignored = ERROR_INIT;
+
+    if (settings->no_match != NO_MATCH_DENY || !directory || !dir_list(directory, suffixes, &names, &ignored) ||
+        names.count > PEEK_FILES)
+        return true;
+    for (size_t i = 0; i < names.count; i++)
+        if (hints_at_home(directory, names.items[i]))
+            return true;
+    return false;
+}
+
 /* The whole directory or nothing: a policy is never dropped. */
 static bool add_directory(struct policy_set *set, const struct reading *reading, struct error *err)
 {
-    static const char *const suffixes[] = {".yaml", ".yml", ".json", NULL};
     CLEANUP(mem_freep) char *directory = path_under(reading->root, PG_CONFDIR "/policy.d");
     CLEANUP(names_free) struct names names = {0};
 

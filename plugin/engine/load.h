@@ -57,6 +57,11 @@ bool engine_load_settings(const char *root, struct consulted *consulted, struct 
                           struct error *err) MUST_CHECK;
 bool engine_load_policies(const char *root, struct consulted *consulted, bool keep_files, struct settings *settings,
                           struct engine_config *ret, struct error *err) MUST_CHECK;
+/*
+ * A guess before the policies are loaded: may there be images for which nothing is fetched (static policies,
+ * directories, no-match)? Nothing depends on it but what is done first.
+ */
+bool engine_may_stay_home(const char *root, const struct settings *settings);
 /* Policies and trust root from the request itself (request.policy); keys are inline. */
 bool engine_load_adhoc(const struct request *request, struct settings *settings, struct engine_config *ret,
                        struct error *err) MUST_CHECK;

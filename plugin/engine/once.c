@@ -13,6 +13,7 @@
 #include "base/wire.h"
 #include "crypto/init.h"
 #include "plugin/engine/fetcher.h"
+#include "plugin/engine/judge.h"
 #include "plugin/engine/load.h"
 #include "plugin/engine/session.h"
 #include "plugin/engine/start_image.h"
@@ -64,19 +65,10 @@ static bool needs_files(const struct request *request)
     return (request->flags & (REQUEST_EVIDENCE | REQUEST_COLLECT)) != 0;
 }
 
-/* The fetcher starts before the policies are read: libcurl takes its time to load, and does it on another processor. */
-static bool prepare(struct once *once, struct error *err)
+static bool load(struct once *once, struct error *err)
 {
     const char *root = once->options->root;
 
-    if (once->preloaded && once->preloaded->fetcher && !(once->request.flags & REQUEST_NO_NETWORK)) {
-        once->fetcher = *once->preloaded->fetcher;
-        once->has_fetcher = true;
-    } else if (!(once->request.flags & REQUEST_NO_NETWORK)) {
-        if (!fetcher_start(once->options->libexec, &once->sandbox, &once->fetcher, err))
-            return false;
-        once->has_fetcher = true;
-    }
     if (once->preloaded && !needs_files(&once->request))
         return true;
     if (!crypto_init(err))
@@ -88,6 +80,36 @@ static bool prepare(struct once *once, struct error *err)
                engine_load_policies(root, &once->consulted, true, &once->settings, &once->config, err);
     return engine_load_policies(root, &once->consulted, needs_files(&once->request), &once->settings, &once->config,
                                 err);
+}
+
+static bool get_fetcher(struct once *once, struct error *err)
+{
+    if (once->preloaded && once->preloaded->fetcher)
+        once->fetcher = *once->preloaded->fetcher;
+    else if (!fetcher_start(once->options->libexec, &once->sandbox, &once->fetcher, err))
+        return false;
+    once->has_fetcher = true;
+    return true;
+}
+
+/*
+ * The fetcher starts before the policies are read: libcurl takes its time to load, and does it on another processor.
+ * Where policies may want nothing fetched, they are read first.
+ */
+static bool prepare(struct once *once, struct error *err)
+{
+    bool offline = once->request.flags & REQUEST_NO_NETWORK;
+    bool lent = once->preloaded && once->preloaded->fetcher;
+    bool first = lent || once->request.policy ||
+                 (!once->preloaded && !engine_may_stay_home(once->options->root, &once->settings));
+    struct judge_input input = {.request = &once->request};
+
+    if (!offline && first && !get_fetcher(once, err))
+        return false;
+    if (!load(once, err))
+        return false;
+    input.policies = once->config.policies;
+    return offline || first || judge_stays_home(&input) || get_fetcher(once, err);
 }
 
 static int64_t deadline_of(const struct once *once)
