@@ -7,6 +7,7 @@ import os
 import subprocess
 import tempfile
 import threading
+import time
 
 from harness import SOURCE, VECTORS, Root, main, want, want_code, want_text
 
@@ -127,6 +128,9 @@ class Server:
                 self.send_header("Content-Length", str(len(body or b"")))
                 self.end_headers()
                 try:
+                    for byte in body[:40] if self.server.slow else b"":
+                        self.wfile.write(bytes((byte,)))
+                        time.sleep(1)
                     self.wfile.write(body or b"")
                 except BrokenPipeError:
                     pass  # the client has seen enough
@@ -134,6 +138,7 @@ class Server:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.repository = repository
         self.server.requests = []
+        self.server.slow = False
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = "http://127.0.0.1:%d/repo" % self.server.server_port
 
@@ -306,6 +311,22 @@ def test_endless_data():
     def change(repository):
         repository.files["timestamp.json"] = b"x" * (64 * 1024 * 1024)
     attack(change, "limit")
+
+
+def test_slow_retrieval():
+    """A byte a second keeps nobody for long: 20 seconds below 64 bytes per second are the end."""
+    repository = Repository()
+    with Server(repository) as server, Node(repository, server) as node:
+        server.server.slow = True
+        repository.step()
+        repository.new_root()
+        repository.publish()
+        begun = time.monotonic()
+        result = node.run("trust", "update")
+        want_code(result, 2)
+        want_text(result.err, "timeout", result)
+        want(15 < time.monotonic() - begun < 35, "%d seconds" % (time.monotonic() - begun), result)
+        want(node.installed() == TARGET, "what was installed is gone")
 
 
 def test_missing_files():

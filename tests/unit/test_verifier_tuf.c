@@ -1,7 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The TUF client against repositories that are made here, and the attacks of the specification (section 1.5.2):
- * arbitrary software, rollback, freeze, mix and match, endless data, fast-forward, too few or revoked keys.
+ * The TUF client against repositories that are made here. Each attack of the specification's client work-flow (section
+ * 5; the goals are in 1.5.2) and where it is made:
+ *
+ *   attack                              step            test (this file, unless D: ..._delegations.c,
+ *                                                       P: ..._public_good.c, C: tests/cli/test_trust.py)
+ *   arbitrary software, root            5.3.4           roots, damaged_files; P broken_link; C test_root_by_strangers
+ *   arbitrary software, other roles     5.4.2 5.5.3     timestamps, snapshots, targets_role; D attacked;
+ *                                       5.6.3           C test_wrong_signers
+ *   arbitrary software, the target      5.7.3           target_bytes; C test_wrong_content
+ *   too few keys, one key twice         all of these    roots, threshold_of_two, same_key_twice; D thresholds
+ *   a revoked key                       5.3.4           roots ("... key revoked")
+ *   rollback of root                    5.3.5           root_chain; P broken_link, missing_link
+ *   rollback of timestamp               5.4.3.1         timestamps; C test_rollback
+ *   rollback of snapshot                5.4.3.2         snapshots
+ *   rollback of targets, delegated ones 5.5.5           snapshots; D named_by_the_snapshot
+ *   a role left out of the snapshot     5.5.5           snapshots; D named_by_the_snapshot, not_in_the_snapshot
+ *   freeze: expired root                5.3.10          roots, root_chain; P frozen_at; C test_public_good_expires
+ *   freeze: expired timestamp           5.4.4           timestamps, replayed_timestamp; C test_freeze
+ *   freeze: expired snapshot, targets   5.5.6 5.6.5     snapshots, targets_role; D attacked
+ *   mix and match                       5.5.4 5.6.4     snapshots, targets_role; D named_by_the_snapshot
+ *   wrong hash, wrong length            5.5.2 5.6.2     stated_hashes, target_bytes; D stated_length_and_hash
+ *   another content, the same version   5.4.3.1         replayed_timestamp
+ *   endless data                        5.3.3 5.4.1 ... endless_data, timestamps; D stated_length_and_hash;
+ *                                                       P broken_link; C test_endless_data
+ *   endless roots                       5.3.3           endless_roots
+ *   slow retrieval                      (transport)     C test_slow_retrieval; tests/fetch/faults, byte-a-second
+ *   fast-forward, and recovery          5.3.11          fast_forward, fast_forward_key_added, fast_forward_targets
+ *   one role's file for another's       5.4 to 5.6      timestamps; D other_files
+ *   delegations: cycle, too many, ...   5.6.7           D cycle, too_many, paths_on_the_way, terminating
+ *   recovery after a failed update      5, note         every row of attacks_leave_no_trace
+ *
+ * Not here, because they are not of one client and one repository: malicious mirrors that keep updates away (doctor and
+ * "trust show" tell the age), and dependencies.
  */
 #include "tests/unit/tuf_repo.h"
 
@@ -116,6 +147,44 @@ START_TEST(same_key_twice)
 }
 END_TEST
 
+/* Thresholds of two for the roles below root; one key's signature twice is one signer, under one id or under two. */
+START_TEST(threshold_of_two)
+{
+    static const struct {
+        struct role role;
+        const char *signers;
+        enum reason reason;
+    } cases[] = {
+        {{"ah", 2}, "ah", REASON_OK},        {{"ah", 2}, "aAhH", REASON_OK},      {{"ah", 2}, "aa", REASON_THRESHOLD},
+        {{"ah", 2}, "a", REASON_THRESHOLD},  {{"ah", 2}, "aH", REASON_THRESHOLD}, {{"aa", 2}, "aa", REASON_THRESHOLD},
+        {{"ah", 2}, "ab", REASON_THRESHOLD}, {{"ahb", 3}, "ah", REASON_THRESHOLD}, {{"ahb", 3}, "bah", REASON_OK},
+    };
+    const char *roles[] = {"timestamp", "snapshot", "targets"};
+
+    for (size_t i = 0; i < ARRAY_LEN(roles) * ARRAY_LEN(cases); i++) {
+        const char *role = roles[i % ARRAY_LEN(roles)];
+        const struct role *wanted = &cases[i / ARRAY_LEN(roles)].role;
+        const char *signers = cases[i / ARRAY_LEN(roles)].signers;
+        struct repo repo CLEANUP(repo_done);
+        struct root root = ROOT1;
+        char meta[512];
+
+        repo_start(&repo);
+        root.version = 2;
+        *(role[0] == 's' ? &root.snapshot : role[1] == 'i' ? &root.timestamp : &root.targets) = *wanted;
+        put_root_file(&repo, &root);
+        target_meta(TARGET_BYTES, strlen(TARGET_BYTES), meta, sizeof(meta));
+        if (role[0] == 's')
+            put_snapshot(&repo, "1.snapshot.json", 1, NOW + DAY, TARGETS_META(1), signers);
+        else if (role[1] == 'i')
+            put_timestamp(&repo, 1, NOW + DAY, SNAPSHOT_META(1), signers);
+        else
+            put_targets(&repo, "1.targets.json", 1, NOW + DAY, meta, signers);
+        ck_assert_msg(update(&repo, NOW) == cases[i / ARRAY_LEN(roles)].reason, "%s by %s", role, signers);
+    }
+}
+END_TEST
+
 START_TEST(other_key_types)
 {
     struct repo repo CLEANUP(repo_done);
@@ -160,6 +229,77 @@ START_TEST(timestamps)
     ck_assert_int_eq(update(&repo, NOW), REASON_MALFORMED);
     repo_drop(&repo, "timestamp.json");
     ck_assert_int_eq(update(&repo, NOW), REASON_NOT_FOUND);
+}
+END_TEST
+
+/* The same version again is normal, but it ages; and another content of that version is not taken. */
+START_TEST(replayed_timestamp)
+{
+    struct repo repo CLEANUP(repo_done);
+
+    repo_start(&repo);
+    ck_assert_int_eq(update(&repo, NOW), REASON_OK);
+    put_timestamp(&repo, 1, NOW + 9 * DAY, SNAPSHOT_META(7), "f");
+    ck_assert_int_eq(update(&repo, NOW), REASON_OK);
+    ck_assert_uint_eq(repo.asked, 1); /* no 7.snapshot.json */
+    ck_assert_int_eq(update(&repo, NOW + DAY - 1), REASON_OK);
+    ck_assert_int_eq(update(&repo, NOW + DAY), REASON_EXPIRED);
+}
+END_TEST
+
+static struct buf spaces(size_t count)
+{
+    struct buf made = BUF_INIT(VECTOR_MAX_BYTES);
+    uint8_t *place = buf_reserve(&made, count);
+
+    ck_assert_ptr_nonnull(place);
+    memset(place, ' ', count);
+    return made;
+}
+
+/* Each file has its most bytes, also where nobody stated them; to the byte: one less is read, and is no JSON. */
+START_TEST(endless_data)
+{
+    static const struct {
+        const char *name;
+        size_t max;
+    } files[] = {{"2.root.json", 512000}, {"timestamp.json", 16384}, {"1.snapshot.json", 2000000},
+                 {"1.targets.json", 5000000}};
+
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        struct repo repo CLEANUP(repo_done);
+
+        repo_start(&repo);
+        repo_put(&repo, files[i].name, spaces(files[i].max + 1));
+        ck_assert_msg(update(&repo, NOW) == REASON_LIMIT, "%s", files[i].name);
+        repo_put(&repo, files[i].name, spaces(files[i].max));
+        ck_assert_msg(update(&repo, NOW) == REASON_MALFORMED, "%s", files[i].name);
+    }
+}
+END_TEST
+
+/* A repository that never runs out of roots does not keep the client for ever; what it has verified stays. */
+START_TEST(endless_roots)
+{
+    struct repo repo CLEANUP(repo_done);
+    struct tuf_stored stored = {.targets = NULL};
+    struct tuf *tuf CLEANUP(tuf_freep) = NULL;
+    struct error err = ERROR_INIT;
+    struct root root = ROOT1;
+    bool good = true;
+
+    repo_start(&repo);
+    stored.roles[TUF_ROOT] = buf_as_span(&repo.stored[TUF_ROOT]);
+    ck_assert(tuf_new(&stored, &TARGET, 1, NOW, &tuf, &err));
+    for (root.version = 2; good && root.version < 400; root.version++) {
+        struct buf file CLEANUP(buf_free) = make_root(&root);
+
+        good = tuf_give(tuf, buf_as_span(&file), &err);
+    }
+    ck_assert(!good);
+    ck_assert_int_eq(err.reason, REASON_LIMIT);
+    ck_assert_int_eq(root.version - 1, 258); /* 256 new ones, and the one that is too many */
+    ck_assert_int_eq(tuf_version(tuf, TUF_ROOT), 258);
 }
 END_TEST
 
@@ -326,6 +466,56 @@ START_TEST(fast_forward_key_added)
 }
 END_TEST
 
+/* The targets' version taken far forward, with all three online keys: new snapshot keys bring it back. */
+START_TEST(fast_forward_targets)
+{
+    struct repo repo CLEANUP(repo_done);
+    struct root root = ROOT1;
+    char meta[512];
+
+    repo_start(&repo);
+    target_meta(TARGET_BYTES, strlen(TARGET_BYTES), meta, sizeof(meta));
+    put_timestamp(&repo, 2, NOW + DAY, SNAPSHOT_META(2), "f");
+    put_snapshot(&repo, "2.snapshot.json", 2, NOW + DAY, TARGETS_META(100000), "d");
+    put_targets(&repo, "100000.targets.json", 100000, NOW + DAY, meta, "e");
+    ck_assert_int_eq(update(&repo, NOW), REASON_OK);
+    put_timestamp(&repo, 3, NOW + DAY, SNAPSHOT_META(3), "f");
+    put_snapshot(&repo, "3.snapshot.json", 3, NOW + DAY, TARGETS_META(1), "d");
+    ck_assert_int_eq(update(&repo, NOW), REASON_UNTRUSTED_CHAIN);
+    root.version = 2;
+    root.snapshot = (struct role){"g", 1};
+    put_root_file(&repo, &root);
+    put_snapshot(&repo, "3.snapshot.json", 3, NOW + DAY, TARGETS_META(1), "g");
+    ck_assert_int_eq(update(&repo, NOW), REASON_OK);
+    ck_assert_uint_eq(repo.asked, 4); /* the root, timestamp, snapshot, and version 1 of targets */
+}
+END_TEST
+
+/* Section 5, first note: after any failed update a good repository brings the client on again. */
+START_TEST(attacks_leave_no_trace)
+{
+    static const char *const files[] = {"timestamp.json", "2.snapshot.json", "2.targets.json"};
+    static const char *const damage[] = {"", "{}", "not JSON", "{\"signatures\":[],\"signed\":{}}"};
+
+    for (size_t i = 0; i < ARRAY_LEN(files) * ARRAY_LEN(damage); i++) {
+        struct repo repo CLEANUP(repo_done);
+        char meta[512];
+
+        repo_start(&repo);
+        ck_assert_int_eq(update(&repo, NOW), REASON_OK);
+        for (int round = 0; round < 2; round++) {
+            target_meta(TARGET_BYTES, strlen(TARGET_BYTES), meta, sizeof(meta));
+            put_timestamp(&repo, 2, NOW + DAY, SNAPSHOT_META(2), "f");
+            put_snapshot(&repo, "2.snapshot.json", 2, NOW + DAY, TARGETS_META(2), "d");
+            put_targets(&repo, "2.targets.json", 2, NOW + DAY, meta, "e");
+            if (round == 0)
+                repo_put(&repo, files[i % ARRAY_LEN(files)], text_of(damage[i / ARRAY_LEN(files)]));
+            ck_assert_int_eq(update(&repo, NOW), (round == 0 ? REASON_MALFORMED : REASON_OK));
+        }
+    }
+}
+END_TEST
+
 /* No bit of any metadata or of the target can be flipped, and no file can be cut. */
 START_TEST(damaged_files)
 {
@@ -409,8 +599,12 @@ int main(void)
     tcase_add_loop_test(cases, roots, 0, ARRAY_LEN(root_cases));
     tcase_add_test(cases, root_chain);
     tcase_add_test(cases, same_key_twice);
+    tcase_add_test(cases, threshold_of_two);
     tcase_add_test(cases, other_key_types);
     tcase_add_test(cases, timestamps);
+    tcase_add_test(cases, replayed_timestamp);
+    tcase_add_test(cases, endless_data);
+    tcase_add_test(cases, endless_roots);
     tcase_add_test(cases, snapshots);
     tcase_add_test(cases, stated_hashes);
     tcase_add_test(cases, targets_role);
@@ -418,6 +612,8 @@ int main(void)
     tcase_add_test(cases, target_bytes);
     tcase_add_test(cases, fast_forward);
     tcase_add_test(cases, fast_forward_key_added);
+    tcase_add_test(cases, fast_forward_targets);
+    tcase_add_test(cases, attacks_leave_no_trace);
     tcase_add_test(cases, damaged_files);
     tcase_add_test(cases, misuse);
     suite_add_tcase(suite, cases);
