@@ -1,0 +1,254 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The units as systemd runs them: systemd itself is process 1 of an isolated root. Socket activation, readiness, watchdog, idle
+# end, reload, restart; that the lines which harden the services leave pullguard's own sandbox working; the endorser; the timer.
+# Where systemd cannot be process 1 only the units' text is checked, and that is said.
+# shellcheck disable=SC1091
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
+. "$PG_SOURCE/tests/lib/systemd.sh"
+
+peers()
+{
+    peers_root
+    systemd_root
+}
+begin "$@"
+systemd_node "$PG_WORK/node"
+UNITS=(pullguard.socket pullguard.service pullguard-endorser.service pullguard-trust.service pullguard-trust.timer)
+
+# ---- the text ----------------------------------------------------------------------------------------------------------------
+analyze()
+{
+    chroot "$PG_NODE" /usr/bin/systemd-analyze "$@"
+}
+verified()
+{
+    local out
+    out=$(analyze verify --man=no "${UNITS[@]/#//etc/systemd/system/}" 2>&1 | grep -v '^Failed to .*: \(No such file\|Read-only\)') || true
+    printf '%s\n' "$out"
+    [ -z "$out" ]
+}
+expect "systemd-analyze verify has nothing to say" verified
+# exposed UNIT TENTHS: systemd's own measure of what a service could still do; 0 = nothing, 10 = everything. It may only fall.
+exposed()
+{
+    local level
+    level=$(analyze security --offline=yes --no-pager "$1" | tee "$PG_WORK/security.out" | sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p')
+    cat "$PG_WORK/security.out"
+    [ -n "$level" ] && [ "${level/./}" -le "$2" ]
+}
+expect "pullguard.service: exposure" exposed pullguard.service 30
+expect "pullguard-endorser.service: exposure" exposed pullguard-endorser.service 30
+expect "pullguard-trust.service: exposure" exposed pullguard-trust.service 30
+
+if ! systemd_boot; then
+    say "skipped: the units are not started: $SYSTEMD_REASON"
+    results
+    exit
+fi
+say "$(inside systemctl --version | head -n 1) is process 1"
+
+# ---- an image that is signed and one that is not -------------------------------------------------------------------------------
+begin_registry
+make_key good
+make_key other
+write_policy node "$R/**" good
+good=$(push_image "$R/good:v1")
+sign bundle good "$R/good@$good"
+bad=$(push_image "$R/bad:v1")
+
+property()
+{
+    inside systemctl show -P "$2" "$1"
+}
+is()
+{
+    [ "$(property "$1" "$2")" = "$3" ] || { echo "$2=$(property "$1" "$2"), wanted $3"; inside systemctl status --no-pager "$1"; return 1; }
+}
+ask()
+{
+    inside "$PG_LIBEXEC/pullguard-containerd" -name "$R/$1:v1" -digest "$2" -stdin-media-type application/vnd.oci.descriptor.v1+json
+}
+# by UNIT VERDICT: the last decision in the journal was made by a process of that unit. journald cannot name the unit of a
+# process that has ended when it looks: ask again then.
+by()
+{
+    inside journalctl --sync
+    inside journalctl --no-pager -o json -n 1 --output-fields=VERDICT,_SYSTEMD_UNIT VERDICT=allow + VERDICT=deny >"$PG_WORK/last.json"
+    cat "$PG_WORK/last.json"
+    grep -q "\"VERDICT\":\"$2\"" "$PG_WORK/last.json" && { [ -z "$1" ] || grep -q "\"_SYSTEMD_UNIT\":\"$1\"" "$PG_WORK/last.json"; }
+}
+allowed_by() { ask good "$good" && by "$1" allow; }
+allows_by() { wait_for 20 allowed_by "$1"; }
+# denied_by UNIT REPOSITORY DIGEST
+denied_by()
+{
+    if ask "$2" "$3"; then return 1; fi
+    by "$1" deny
+}
+denies_by() { wait_for 20 denied_by "$1" "$2" "$3"; }
+# outside PROGRAM: the oldest process of that program as this suite's namespaces number it.
+outside()
+{
+    pgrep -o -f "^$PG_LIBEXEC/$1"
+}
+# status_of PROGRAM FIELD: from its /proc/PID/status.
+status_of()
+{
+    sed -n "s/^$2:[[:space:]]*//p" "/proc/$(outside "$1")/status"
+}
+# seen_by PROGRAM COMMAND...: with the files as that program sees them.
+seen_by()
+{
+    local pid
+    pid=$(outside "$1")
+    shift
+    nsenter --target "$pid" --mount --root --wd -- "$@"
+}
+
+# ---- what a boot makes ------------------------------------------------------------------------------------------------------------
+expect "sysusers.d made the user" inside grep -q '^pullguard:x:' /etc/passwd
+modes()
+{
+    local found
+    found=$(inside stat -c '%a %U %n' /run/pullguard /var/lib/pullguard /var/cache/pullguard /var/log/pullguard | tr '\n' ';')
+    echo "$found"
+    [ "$found" = '755 root /run/pullguard;755 root /var/lib/pullguard;700 root /var/cache/pullguard;750 root /var/log/pullguard;' ]
+}
+expect "tmpfiles.d made the directories" modes
+
+# ---- socket activation -------------------------------------------------------------------------------------------------------------
+expect "enable and start the socket" inside systemctl enable --now pullguard.socket
+expect "the socket listens, the service does not run yet" is pullguard.service ActiveState inactive
+expect "the socket is root's alone" test "$(inside stat -c %a:%u /run/pullguard/engine.sock)" = 600:0
+expect "the first question starts the service: signed image allowed by it" allows_by pullguard.service
+expect "unsigned image denied by it" denies_by pullguard.service bad "$bad"
+expect "the service said that it is ready" is pullguard.service ActiveState active
+MAIN=$(property pullguard.service MainPID)
+expect "no new privileges" [ "$(status_of pullguard-engine NoNewPrivs)" = 1 ]
+expect "a system call filter" [ "$(status_of pullguard-engine Seccomp)" = 2 ]
+# CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, KILL, SETGID, SETUID
+expect "the capabilities of the unit" [ "$(status_of pullguard-engine CapBnd)" = 00000000000000e7 ]
+expect "it may write below /var/cache/pullguard" seen_by pullguard-engine touch /var/cache/pullguard/probe
+cannot_write() { ! seen_by pullguard-engine touch "$1/probe"; }
+for path in /etc /etc/pullguard /usr/bin /var/lib /root; do expect "it may not write below $path" cannot_write "$path"; done
+expect "its verdicts are kept" [ -n "$(inside find /var/cache/pullguard -type f ! -name probe)" ]
+# A kept verdict is read by the hook itself: from here on the service is to decide.
+printf 'cache: {enabled: false}\n' >"$PG_NODE/etc/pullguard/pullguard.yaml"
+
+# The sandbox of the children while a registry keeps them waiting.
+start silent python3 -c 'import socket, time
+s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True)
+kept = []
+while True: kept.append(s.accept())'
+SILENT=$PG_PID
+wait_for 5 test -s "$PG_WORK/silent.log"
+S=127.0.0.1:$(cat "$PG_WORK/silent.log")
+write_policy silent "$S/**" good
+(inside "$PG_LIBEXEC/pullguard-containerd" -name "$S/x:v1" -digest "$good" -stdin-media-type application/vnd.oci.descriptor.v1+json || true) >/dev/null 2>&1 &
+WAITING=$!
+children()
+{
+    inside ps -eo user:20,comm | tee "$PG_WORK/ps.out" | awk '$1 == "pullguard" { n++ } END { exit n < 2 }' || { cat "$PG_WORK/ps.out"; return 1; }
+}
+expect "fetcher and judge run as the unprivileged user" wait_for 5 children
+stop "$SILENT"
+wait "$WAITING" 2>/dev/null || true
+rm "$PG_NODE/etc/pullguard/policy.d/silent.yaml"
+restrictions=()
+while read -r line; do restrictions+=(-p "$line"); done < <(
+    sed -n '/^NoNewPrivileges/,/^UMask/p' "$PG_PREFIX/lib/systemd/system/pullguard.service" | grep '^[A-Z]')
+expect "the sandbox's own test passes below the unit's restrictions" inside systemd-run --wait --pipe --quiet "${restrictions[@]}" \
+    "$PG_LIBEXEC/pullguard-engine" --selftest
+
+# ---- reload --------------------------------------------------------------------------------------------------------------------------
+write_policy node "$R/**" other
+expect "reload" inside systemctl reload pullguard.service
+expect "the other key counts" denies_by pullguard.service good "$good"
+write_policy node "$R/**" good
+printf 'spec: [\n' >"$PG_NODE/etc/pullguard/policy.d/broken.yaml"
+inside systemctl reload pullguard.service || true
+expect "a reload of what does not load leaves the service up" is pullguard.service ActiveState active
+rm "$PG_NODE/etc/pullguard/policy.d/broken.yaml"
+inside systemctl reload pullguard.service
+expect "and back" allows_by pullguard.service
+expect "the same process all along" is pullguard.service MainPID "$MAIN"
+
+# ---- death, watchdog, idle end ---------------------------------------------------------------------------------------------------------
+another()
+{
+    local now
+    now=$(property pullguard.service MainPID)
+    [ "$now" != 0 ] && [ "$now" != "$MAIN" ] && is pullguard.service ActiveState active
+}
+inside kill -KILL "$MAIN"
+expect "killed: systemd starts another one" wait_for 10 another
+expect "which decides" allows_by pullguard.service
+
+inside sh -c 'mkdir -p /run/systemd/system/pullguard.service.d && printf "[Service]\nWatchdogSec=2s\n" >/run/systemd/system/pullguard.service.d/test.conf'
+inside systemctl daemon-reload
+inside systemctl restart pullguard.service
+MAIN=$(property pullguard.service MainPID)
+sleep 5
+expect "five seconds with a watchdog of two: it keeps answering the watchdog" is pullguard.service MainPID "$MAIN"
+inside kill -STOP "$MAIN"
+expect "stopped: the watchdog ends it and another one starts" wait_for 20 another
+watchdog_said()
+{
+    inside journalctl --no-pager -u pullguard.service >"$PG_WORK/unit.journal" && grep 'Watchdog timeout' "$PG_WORK/unit.journal"
+}
+expect "because of the watchdog" watchdog_said
+expect "which decides" allows_by pullguard.service
+
+printf 'cache: {enabled: false}\nresident: {idle-exit: 2s}\n' >"$PG_NODE/etc/pullguard/pullguard.yaml"
+inside systemctl restart pullguard.service
+expect "nobody asks: it ends by itself" wait_for 20 is pullguard.service ActiveState inactive
+expect "without a failure" is pullguard.service Result success
+expect "the socket still listens" is pullguard.socket SubState listening
+expect "the next question starts it again" allows_by pullguard.service
+printf 'cache: {enabled: false}\n' >"$PG_NODE/etc/pullguard/pullguard.yaml"
+
+inside systemctl restart pullguard.service
+expect "stop" inside systemctl stop pullguard.service
+expect "stopped without a failure" is pullguard.service Result success
+inside systemctl stop pullguard.socket
+# tmpfiles' directory stays; a socket that nobody listens on must not stop a pull.
+expect "socket and service stopped: the hook's own engine decides" allows_by ''
+expect "and denies" denies_by '' bad "$bad"
+
+# ---- the endorser ------------------------------------------------------------------------------------------------------------------------
+endorsement()
+{
+    python3 -c 'import sys, urllib.request, urllib.error
+url = "http://127.0.0.1:14242/v1/%s/%s@sha256=%s/signature-1" % (sys.argv[1], sys.argv[2], sys.argv[3][7:])
+try:
+    print(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10).status)
+except urllib.error.HTTPError as error:
+    print(error.code, error.reason)' "$R" "$1" "$2"
+}
+inside rm -rf /var/lib/pullguard
+expect "the endorser starts on a node that has no key yet" inside systemctl start pullguard-endorser.service
+expect "and listens" wait_for 10 port_open 127.0.0.1:14242
+expect "it stays" is pullguard-endorser.service ActiveState active
+expect "the node key is root's alone" test "$(inside stat -c %a:%u /var/lib/pullguard/node-key.pem)" = 600:0
+expect "it endorses the signed image" [ "$(endorsement good "$good")" = 200 ]
+expect "it refuses the unsigned one, in its words" grep -q '^403 pullguard: ' <<<"$(endorsement bad "$bad")"
+expect "no new privileges" [ "$(status_of pullguard-endorser NoNewPrivs)" = 1 ]
+expect "a system call filter" [ "$(status_of pullguard-endorser Seccomp)" = 2 ]
+MAIN=$(property pullguard-endorser.service MainPID)
+inside kill -KILL "$MAIN"
+expect "killed: it comes back" wait_for 10 port_open 127.0.0.1:14242
+key=$(inside cat /var/lib/pullguard/node-key.pub)
+inside systemctl restart pullguard-endorser.service
+wait_for 10 port_open 127.0.0.1:14242 || true
+expect "with the same key" test "$key" = "$(inside cat /var/lib/pullguard/node-key.pub)"
+inside systemctl stop pullguard-endorser.service
+expect "stopping it leaves the directory of the engine's socket" inside test -d /run/pullguard
+
+# ---- the trust roots' timer -----------------------------------------------------------------------------------------------------------------
+expect "the timer waits" inside systemctl start pullguard-trust.timer
+expect "its next run is known" test -n "$(property pullguard-trust.timer NextElapseUSecRealtime)"
+inside systemctl start pullguard-trust.service
+expect "nothing initialised: the service is not started" is pullguard-trust.service ConditionResult no
+expect "no unit of ours has failed" [ -z "$(inside systemctl list-units --failed --plain --no-legend 'pullguard*')" ]
+results
