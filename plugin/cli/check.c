@@ -97,19 +97,28 @@ static int print_human(const struct cli *cli, const char *reference, const struc
     return (int)ask_exit_code(response);
 }
 
+/* As a runtime says it: "name@sha256:..." is known by its digest without asking the registry. NULL when it has none. */
+static const char *digest_in(const char *reference)
+{
+    const char *at = strchr(reference, '@');
+
+    return at != NULL ? at + 1 : NULL;
+}
+
 static int check_run(const struct cli *cli, const void *values_, const struct text_list *args)
 {
     const struct check_values *values = values_;
     struct ask ask = {
         .reference = args->items[0],
-        .digest = values->digest,
-        .flags = REQUEST_REPORT | REQUEST_NO_RECORD,
+        .digest = values->digest != NULL ? values->digest : digest_in(args->items[0]),
+        .flags = REQUEST_NO_RECORD,
     };
     CLEANUP(response_done) struct response response = { 0 };
     struct error err = ERROR_INIT;
 
+    /* A held verdict has no report, so asking for one would always decide anew. */
     if (!values->cached)
-        ask.flags |= REQUEST_NO_CACHE;
+        ask.flags |= REQUEST_REPORT | REQUEST_NO_CACHE;
     if (values->save_evidence != NULL)
         ask.flags |= REQUEST_EVIDENCE | REQUEST_NO_CACHE;
     if (values->timeout != NULL && !ask_timeout(values->timeout, &ask.deadline_ms, &err))
