@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import threading
+import time
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -20,7 +21,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Docker-Content-Digest", digest)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            try:
+                self.wfile.write(body)
+            except BrokenPipeError:
+                pass  # who asked has not waited
 
     def stored(self, folder, digest):
         name = digest.replace(":", "-", 1)
@@ -33,6 +37,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.requests.append(self.path)
+        time.sleep(self.server.delay)
         parts = self.path.split("?")[0].split("/")
         if self.path == "/v2/":
             return self.reply(200, b"{}")
@@ -61,6 +66,7 @@ class Registry:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.directory = directory
         self.server.requests = []
+        self.server.delay = 0  # seconds before each answer
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.host = "127.0.0.1:%d" % self.server.server_port

@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 
 from harness import VECTORS, Root, key_text, main, policy, run, want, want_code, want_text
 from registry import Registry
@@ -110,6 +111,50 @@ def test_several_images_need_all():
     want(result.out.count("\n[") == 2, "two arrays", result)
     want_code(verify("--key", KEY, "--insecure-ignore-tlog", good, bad), 1)
     want_code(verify("--key", KEY, "--insecure-ignore-tlog", bad, good), 1)
+
+
+def test_verify_may_take_longer_than_a_pull():
+    """deadline-ms bounds pulls; who asks with a key of his own waits as long as he says."""
+    registry = Registry(os.path.join(VECTORS, "registry"))
+    reference = registry.host + "/demo/legacy:v1"
+    with Root() as root:
+        root.write("/etc/pullguard/pullguard.yaml", "deadline-ms: 600\ncache: {enabled: false}\n")
+        root.write("/etc/pullguard/policy.d/a.yaml", policy("all", registry.host + "/**", key_text()))
+        registry.server.delay = 0.5
+        result = root.run("verify", "--timeout", "30s", "--key", KEY, "--insecure-ignore-tlog", reference)
+        want_code(result, 0)
+        result = root.run("verify", "--timeout", "1s", "--key", KEY, "--insecure-ignore-tlog", reference)
+        want(result.code != 0 and "time" in result.err, "its own time is kept", result)
+        result = root.run("check", "--timeout", "30s", reference + "@" + IMAGE)
+        want(result.code != 0 and "time" in result.out + result.err, "a pull's question is not lengthened", result)
+        registry.server.delay = 0
+        want_code(root.run("check", "--timeout", "30s", reference + "@" + IMAGE), 0)
+    registry.close()
+
+
+def test_held_verdicts_in_an_outage():
+    """on-fetch-failure: cached: also after the cache's life, but never beyond what the clock itself ends (notAfter)."""
+    registry = Registry(os.path.join(VECTORS, "registry"))
+    reference = registry.host + "/demo/legacy:v1@" + IMAGE
+    end = int(time.time()) + 15
+    dated = "    - key: {path: cosign.pub}\n      pullguard: {notAfter: \"%s\"}\n" % time.strftime(
+        "%Y-%m-%dT%H:%M:%SZ", time.gmtime(end))
+    with Root() as root:
+        root.write("/etc/pullguard/pullguard.yaml", "cache: {enabled: true, life: 1s}\non-fetch-failure: cached\n")
+        root.write("/etc/pullguard/keys/cosign.pub", key_text())
+        root.write("/etc/pullguard/policy.d/a.yaml", policy("all", registry.host + "/**", None, dated))
+        time.sleep(3.1)  # what rests on files of the last seconds is not kept
+        want_code(root.run("check", "--cached", reference), 0)
+        registry.close()
+        time.sleep(1.2)
+        result = root.run("check", "--cached", reference)
+        want(time.time() < end, "this machine is too slow for this test: %s" % result)
+        want_code(result, 0)
+        want_text(result.out + result.err, "verified on", result)
+        time.sleep(max(0, end + 1.1 - time.time()))
+        result = root.run("check", "--cached", reference)
+        want_code(result, 2)
+        want("verified on" not in result.out + result.err, "the key has ended", result)
 
 
 def test_text_output():

@@ -22,6 +22,21 @@ static const struct sample {
     {"demo/key-bundle-r2", false, CLAIM | R2},
 };
 
+/* Of the key in a certificate, by another way than the claim's: what revoked keys are compared with. */
+static const char *key_fingerprint_of(struct span der)
+{
+    static char hex[KEY_FINGERPRINT_BYTES];
+    struct cert *cert = NULL;
+    struct error err = ERROR_INIT;
+    struct digest digest;
+
+    ck_assert(cert_parse_der(der, &cert, &err));
+    ck_assert(digest_compute(DIGEST_SHA256, cert_spki(cert), &digest));
+    hex_encode(span_of(digest.bytes, 32), hex);
+    cert_free(cert);
+    return hex;
+}
+
 START_TEST(samples_hold)
 {
     const struct sample *sample = &samples[_i];
@@ -42,6 +57,7 @@ START_TEST(samples_hold)
         ck_assert_str_eq(claim->certificate->issuer, ISSUER);
         ck_assert_uint_eq(strlen(claim->certificate->fingerprint), 64);
         ck_assert_uint_gt(claim->certificate->der.len, 0);
+        ck_assert_str_eq(claim->certificate->key_fingerprint, key_fingerprint_of(claim->certificate->der));
         ck_assert_ptr_null(claim->certificate->chains[0].problem);
         ck_assert_uint_eq(claim->certificate->san_count, claim->layout == LAYOUT_LEGACY ? 1 : 0);
     }
