@@ -5,8 +5,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "crypto/digest.h"
+#include "plugin/engine/report.h"
 #include "plugin/engine/runprogram.h"
 #include "verifier/fetch/authfile.h"
 #include "verifier/fetch/provider.h"
@@ -18,6 +21,7 @@ static const char *const helper_directories[] = {"/usr/local/bin", "/usr/bin", "
 struct search {
     const char *root;
     const struct settings *settings;
+    struct credentials_kept *kept;
     const char *host, *repository;
     struct run_limits limits;
     struct fetch_credentials *ret;
@@ -91,19 +95,57 @@ static char *image_of(const struct search *search)
     return mem_printf("%s/%s", host, search->repository);
 }
 
-static bool ask_providers(const struct providers *providers, struct search *search, struct error *err)
+/* What is kept counts for the providers as they are configured now. */
+static char *scope_of(struct span config, const char *directory)
+{
+    struct digest digest;
+    char hex[2 * DIGEST_MAX_BYTES + 1];
+
+    if (!digest_compute(DIGEST_SHA256, config, &digest))
+        return NULL;
+    return mem_printf("%s %s", digest_hex(&digest, hex), directory);
+}
+
+static void keep_answer(struct search *search, const char *scope, const struct provider *provider, const char *image,
+                        const struct provider_answer *answer, struct span output)
+{
+    CLEANUP(buf_wipe) struct buf record = BUF_INIT(2 * PROVIDER_OUTPUT_BYTES);
+
+    if (provider_cache_record(scope, provider, image, answer, output, mono_ms(), &record) &&
+        provider_cache_take(&search->kept->providers, buf_as_span(&record), mono_ms()))
+        report_send(search->kept->report, REPORT_PROVIDER, buf_as_span(&record));
+}
+
+/* An answer that is kept, or else a new one. */
+static bool ask_provider(const struct provider *provider, const char *scope, const char *directory, const char *image,
+                         struct search *search, struct provider_answer *ret, struct error *err)
+{
+    CLEANUP(buf_wipe) struct buf output = {0};
+    struct span kept = provider_cache_find(&search->kept->providers, scope, provider, image, mono_ms());
+
+    if (kept.len > 0)
+        return provider_parse(provider, kept, image, ret, err);
+    if (!provider_ask(provider, directory, image, run_program, &search->limits, &output, ret, err))
+        return false;
+    keep_answer(search, scope, provider, image, ret, buf_as_span(&output));
+    return true;
+}
+
+static bool ask_providers(const struct providers *providers, struct span config, struct search *search,
+                          struct error *err)
 {
     CLEANUP(mem_freep) char *image = image_of(search);
     CLEANUP(mem_freep) char *directory = path_under(search->root, search->settings->provider_dir);
+    CLEANUP(mem_freep) char *scope = directory ? scope_of(config, directory) : NULL;
 
-    if (!image || !directory)
+    if (!image || !scope)
         return error_oom(err);
     for (size_t i = 0; i < providers->count && !search->found; i++) {
         CLEANUP(provider_answer_done) struct provider_answer answer = {0};
 
         if (!provider_matches(&providers->items[i], image))
             continue;
-        if (!provider_ask(&providers->items[i], directory, image, run_program, &search->limits, &answer, err))
+        if (!ask_provider(&providers->items[i], scope, directory, image, search, &answer, err))
             return false;
         if (!answer.found)
             continue;
@@ -126,15 +168,17 @@ static bool from_providers(struct search *search, struct error *err)
     if (!path)
         return error_oom(err);
     return file_read(path, LIMIT_SETTINGS_BYTES, FILE_TRUSTED, &bytes, err) &&
-           providers_parse(buf_as_span(&bytes), path, &providers, err) && ask_providers(&providers, search, err);
+           providers_parse(buf_as_span(&bytes), path, &providers, err) &&
+           ask_providers(&providers, buf_as_span(&bytes), search, err);
 }
 
 bool credentials_find(const char *root, const struct settings *settings, const struct request *request,
-                      const char *host, const char *repository, int64_t deadline, struct fetch_credentials *ret,
-                      struct error *err)
+                      struct credentials_kept *kept, const char *host, const char *repository, int64_t deadline,
+                      struct fetch_credentials *ret, struct error *err)
 {
     struct search search = {.root = root,
                             .settings = settings,
+                            .kept = kept,
                             .host = host,
                             .repository = repository,
                             .limits = {.deadline = deadline},

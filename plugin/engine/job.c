@@ -32,22 +32,22 @@ static bool has_digest(const struct request *request)
 
 /* Each endpoint gets what is meant for its own host, never what is meant for the registry that it mirrors. */
 static bool set_credentials(const char *root, const struct settings *settings, const struct request *request,
-                            const struct want *want, int64_t deadline, struct fetch_endpoint *endpoint,
+                            const struct want *want, const struct job_plan *plan, struct fetch_endpoint *endpoint,
                             struct error *err)
 {
     CLEANUP(mem_freep) char *host = mirrors_endpoint_host(endpoint);
 
     if (!host)
         return error_oom(err);
-    return credentials_find(root, settings, request, host,
-                            endpoint->repository ? endpoint->repository : want->repository, deadline,
+    return credentials_find(root, settings, request, plan->kept, host,
+                            endpoint->repository ? endpoint->repository : want->repository, plan->job.deadline,
                             &endpoint->credentials, err);
 }
 
 static bool add_registry(const char *root, const struct settings *settings, const struct request *request,
-                         const struct want *want, struct fetch_job *job, struct error *err)
+                         const struct want *want, struct job_plan *plan, struct error *err)
 {
-    struct fetch_registry *registry = fetch_job_registry(job, want->host, want->repository);
+    struct fetch_registry *registry = fetch_job_registry(&plan->job, want->host, want->repository);
     const struct mirrors_config mirrors = {.root = root,
                                            .hosts_dirs = &settings->hosts_dirs,
                                            .registries_conf = settings->registries_conf,
@@ -64,7 +64,7 @@ static bool add_registry(const char *root, const struct settings *settings, cons
     if (!mirrors_find(&mirrors, &query, registry, err))
         return false;
     for (size_t i = 0; i < registry->count; i++)
-        if (!set_credentials(root, settings, request, want, job->deadline, &registry->endpoints[i], err))
+        if (!set_credentials(root, settings, request, want, plan, &registry->endpoints[i], err))
             return false;
     return true;
 }
@@ -128,7 +128,7 @@ bool job_write(enum job_look look, const char *root, const struct settings *sett
     if (!set_job(root, settings, request, job, err))
         return false;
     for (size_t i = 0; i < wants->count; i++)
-        if (!add_registry(root, settings, request, &wants->items[i], job, err))
+        if (!add_registry(root, settings, request, &wants->items[i], plan, err))
             return false;
     for (size_t i = 0; i < job->registry_count; i++) {
         plan->mirrors = plan->mirrors || job->registries[i].count > 1;

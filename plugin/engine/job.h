@@ -9,6 +9,7 @@
 #include "base/attributes.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "plugin/engine/credentials.h"
 #include "plugin/engine/settings.h"
 #include "plugin/message.h"
 #include "verifier/evidence.h"
@@ -23,6 +24,7 @@ enum job_look {
 struct job_plan {
     struct fetch_job job;
     bool mirrors; /* some registry has mirrors */
+    struct credentials_kept *kept; /* borrowed */
 };
 void job_plan_done(struct job_plan *plan); /* overwrites what is secret */
 

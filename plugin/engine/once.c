@@ -42,6 +42,7 @@ struct once {
     bool has_fetcher;
     struct engine_config config;
     const struct engine_preloaded *preloaded; /* NULL = an engine of its own */
+    struct credentials_kept credentials;
     struct session *session;                  /* over; what is left of it is tidied up after the answer */
     bool drained;                             /* the fetcher on loan may be used again */
     int coalescing;                           /* lock held while deciding; -1 = none */
@@ -169,6 +170,7 @@ static struct session *hold_session(struct once *once, enum job_look look, struc
     session->fetcher = once->has_fetcher ? &once->fetcher : NULL;
     session->client = once->socket;
     session->look = look;
+    session->plan.kept = &once->credentials;
     session->deadline = deadline_of(once);
     run(session);
     *ret = session->response;
@@ -272,6 +274,7 @@ static void once_done(struct once *once)
     mem_free(once->ca_file);
     consulted_done(&once->consulted);
     request_done(&once->request);
+    provider_cache_done(&once->credentials.providers);
 }
 
 /* A start gate: find the image, and keep off the network unless the settings say otherwise. */
@@ -281,6 +284,7 @@ static bool prepare_start(struct once *once, struct error *err)
         return true;
     if (!once->settings.start_network)
         once->request.flags |= REQUEST_NO_NETWORK;
+    provider_cache_done(&once->credentials.providers); /* a fork of ours is about to read what pods wrote */
     return start_image_find(once->options->root, &once->settings, &once->sandbox, deadline_of(once), &once->request,
                             err);
 }
@@ -325,6 +329,9 @@ static bool get_request(struct once *once, struct error *err)
         return receive_request(once->socket, &once->request, err);
     once->request = *once->preloaded->request;
     *once->preloaded->request = (struct request){0};
+    once->credentials.providers = *once->preloaded->providers;
+    *once->preloaded->providers = (struct provider_cache_store){0};
+    once->credentials.report = once->preloaded->kept.report;
     return true;
 }
 
@@ -377,7 +384,8 @@ static bool answer_and_record(struct once *once)
 
 int engine_once(const struct engine_options *options, int socket)
 {
-    struct once once = {.options = options, .socket = socket, .started_us = mono_us(), .coalescing = -1};
+    struct once once = {.options = options, .socket = socket, .started_us = mono_us(), .coalescing = -1,
+                        .credentials = {.report = -1}};
     bool sent = answer_and_record(&once);
 
     (void)close(socket); /* the hook waits for this, not for the tidying up */

@@ -27,6 +27,7 @@ struct engine_preloaded {
     struct request *request;            /* as it arrived; taken over */
     int64_t began_us;                   /* when it began to */
     struct verdicts_kept kept;
+    struct provider_cache_store *providers; /* taken over */
 };
 
 /* What became of the fetcher. */

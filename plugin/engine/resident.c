@@ -24,11 +24,14 @@
 #include "plugin/engine/report.h"
 #include "plugin/engine/rules.h"
 #include "plugin/process.h"
+#include "verifier/fetch/provider_cache.h"
 
 enum {
     WORKERS_MAX = 128, /* beyond, requests wait in the socket's backlog; when that is full they get their own engine */
     ARRIVALS_MAX = 128,
     TICK_MS = 1000,
+    LOG_SLOW_MS = 20,        /* a log that kept us waiting for longer than this is left to workers, ... */
+    LOG_SLOW_FOR_MS = 5000,  /* ... for so long */
     WORKER_EXTRA_MS = 20000, /* beyond its own deadline: answering, draining */
     FD_LISTENER = 0,
     FD_SIGNALS = 1,
@@ -50,13 +53,14 @@ struct resident {
     bool stopping;
     struct rules rules;
     struct memory memory; /* of verdicts by these rules */
+    struct provider_cache_store providers;
     struct sandbox sandbox;
     char *ca_dir, *ca_file;
     struct pool pool;
     struct arrival arrivals[ARRIVALS_MAX];
     struct worker workers[WORKERS_MAX];
     size_t working, arriving;
-    int64_t idle_since_ms, watchdog_at_ms;
+    int64_t idle_since_ms, watchdog_at_ms, log_slow_until_ms;
 };
 
 static int catch_signals(void)
@@ -105,17 +109,18 @@ static void refresh_rules(struct resident *resident, bool force)
     if (resident->rules.loaded && strcmp(before, resident->rules.config.fingerprint) != 0) {
         refresh_sandbox(resident);
         pool_stop(&resident->pool, true);
+        provider_cache_done(&resident->providers);
     }
 }
 
-/* What a worker has no business with. Above all other callers' sockets: they are answered when they close. */
+/* What a worker has no business with. Above all other callers: they are answered when their sockets close. */
 static void close_others(struct resident *resident, const struct arrival *own, const struct pool_place *fetcher)
 {
     (void)close(resident->listener);
     (void)close(resident->signals);
     for (size_t i = 0; i < ARRIVALS_MAX; i++)
         if (resident->arrivals[i].socket >= 0 && &resident->arrivals[i] != own)
-            (void)close(resident->arrivals[i].socket);
+            arrival_end(&resident->arrivals[i]); /* with their credentials */
     for (size_t i = 0; i < WORKERS_MAX; i++)
         if (resident->workers[i].reports.socket >= 0)
             (void)close(resident->workers[i].reports.socket);
@@ -134,6 +139,7 @@ static _Noreturn void worker_main(struct resident *resident, struct arrival *arr
         .problem = rules->failed && rules->loaded ? rules->error.text : NULL,
         .fetcher = fetcher ? &fetcher->fetcher : NULL,
         .request = &arrival->request,
+        .providers = &resident->providers,
         .began_us = arrival->began_us,
         .kept = {.memory = rules->failed ? NULL : &resident->memory, .report = report}};
 
@@ -201,6 +207,8 @@ static void take_report(void *context, enum report_type type, struct span bytes)
     if (type == REPORT_VERDICT && !resident->rules.failed &&
         !memory_put(&resident->memory, resident->rules.config.fingerprint, bytes))
         return; /* by older rules, or no memory for it */
+    if (type == REPORT_PROVIDER && !provider_cache_take(&resident->providers, bytes, mono_ms()))
+        return;
 }
 
 static void take_reports(struct resident *resident)
@@ -208,6 +216,17 @@ static void take_reports(struct resident *resident)
     for (size_t i = 0; resident->working > 0 && i < WORKERS_MAX; i++)
         if (resident->workers[i].child.pid > 0)
             report_receive(&resident->workers[i].reports, take_report, resident);
+}
+
+/* Writes the logs too: when they make us wait, the callers behind this one wait with us, so workers take over. */
+static void reply(struct resident *resident, const struct arrival *arrival, struct response *response)
+{
+    int64_t began = mono_ms();
+
+    engine_reply(resident->options, settings_of(resident), &arrival->request, arrival->began_us, arrival->socket,
+                 response);
+    if (mono_ms() - began > LOG_SLOW_MS)
+        resident->log_slow_until_ms = mono_ms() + LOG_SLOW_FOR_MS;
 }
 
 /*
@@ -221,11 +240,10 @@ static bool answer_from_memory(struct resident *resident, const struct arrival *
     CLEANUP(response_done) struct response response = {0};
     struct cache_times ignored;
 
-    if (!rules->loaded || rules->failed || !rules->config.settings.cache ||
+    if (mono_ms() < resident->log_slow_until_ms || !rules->loaded || rules->failed || !rules->config.settings.cache ||
         !memory_find(&resident->memory, rules->config.fingerprint, &arrival->request, NULL, &response, &ignored))
         return false;
-    engine_reply(resident->options, settings_of(resident), &arrival->request, arrival->began_us, arrival->socket,
-                 &response);
+    reply(resident, arrival, &response);
     return true;
 }
 
@@ -265,8 +283,7 @@ static void read_arrival(struct resident *resident, struct arrival *arrival)
     if (arrival->whole || arrival_read(arrival, &err) != ARRIVAL_BAD)
         return;
     response_deny(&response, err.reason, err.text);
-    engine_reply(resident->options, settings_of(resident), &arrival->request, arrival->began_us, arrival->socket,
-                 &response);
+    reply(resident, arrival, &response);
     arrival_end(arrival);
     resident->arriving--;
 }
@@ -361,6 +378,7 @@ static void look_after(struct resident *resident)
         if (resident->workers[i].child.pid > 0 && now > resident->workers[i].until_ms)
             (void)kill(resident->workers[i].child.pid, SIGKILL); /* reaped when its end is signalled */
     pool_stop(&resident->pool, false);
+    provider_cache_expire(&resident->providers, now);
     if (notify_watchdog_ms() > 0 && now >= resident->watchdog_at_ms) {
         notify_send("WATCHDOG=1");
         resident->watchdog_at_ms = now + notify_watchdog_ms();
@@ -425,6 +443,7 @@ static void finish(struct resident *resident)
     }
     pool_stop(&resident->pool, true);
     memory_clear(&resident->memory);
+    provider_cache_done(&resident->providers);
     rules_done(&resident->rules);
     mem_free(resident->ca_dir);
     mem_free(resident->ca_file);

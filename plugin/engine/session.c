@@ -89,6 +89,7 @@ void session_start(struct session *session)
     pid = fork();
     if (pid == 0) {
         request_forget_secrets(session->request);
+        provider_cache_done(&session->plan.kept->providers);
         judge_child(theirs, session->sandbox, &input);
     }
     (void)close(theirs);

@@ -30,7 +30,8 @@ struct session {
     struct fetcher *fetcher;            /* NULL = none: every want is then a failure */
     int client;                         /* watched for its end only; -1 = nobody to watch */
     enum job_look look;
-    struct job_plan plan;               /* with mirrors in it, a deny may deserve a look at the registry itself */
+    struct job_plan
+        plan; /* plan.kept is the caller's; with mirrors in it, a deny may deserve a look at the registry itself */
     int64_t deadline;                   /* mono_ms */
 
     struct child judge;

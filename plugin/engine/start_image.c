@@ -176,8 +176,10 @@ static bool ask_child(const struct records *records, const struct sandbox *sandb
     if (!socket_pair(&ours, &theirs, err))
         return false;
     pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
+        request_forget_secrets(request);
         child_main(theirs, sandbox, records, request);
+    }
     (void)close(theirs);
     if (pid < 0)
         return error_errno(err, REASON_UNAVAILABLE, errno, "fork");

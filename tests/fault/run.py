@@ -5,6 +5,8 @@ in time, with nothing left behind.
 
 usage: run.py BUILD-DIR SOURCE-DIR
 """
+import base64
+import contextlib
 import http.server
 import json
 import os
@@ -58,9 +60,16 @@ class Registry(http.server.BaseHTTPRequestHandler):
 
     count = 0
 
+    login = None
+
     def do_GET(self):
         Registry.count += 1
         time.sleep(Registry.delay)
+        if Registry.login and self.headers.get("Authorization") != "Basic " + base64.b64encode(Registry.login).decode():
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="test"')
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
         match = re.match(r"/v2/(.+)/(manifests|blobs)/([^?]+)", self.path)
         if match:
             repository, kind, target = match.groups()
@@ -728,6 +737,15 @@ def test_memory():
         result, asked, forks = served(engine, lambda: pull(node))
         check("memory: SIGHUP empties it, the file answers", asked == 0 and forks > 0, (asked, forks))
         check("memory: and fills it again", served(engine, lambda: pull(node))[1:] == (0, 0))
+        with full_journal(node):
+            started = time.time()
+            threads = [threading.Thread(target=lambda: pull(node)) for _ in range(60)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            check("memory: a journal that reads nothing makes hits wait side by side", time.time() - started < 3,
+                  time.time() - started)
         kept = {name: os.stat(verdicts + name).st_ino for name in os.listdir(verdicts)}
         node.write("policy.d/more.yaml", "kind: [")
         for name in ("rules that do not load: decided anew", "and again: nothing of that is kept"):
@@ -747,6 +765,133 @@ def test_memory():
         check("memory: within its life", served(node.engine.pid, lambda: pull(node))[1] == 0)
         time.sleep(2)
         check("memory: beyond its life", served(node.engine.pid, lambda: pull(node))[1] > 0)
+
+
+@contextlib.contextmanager
+def full_journal(node):
+    """A journald that does not read."""
+    path = node.root + "/run/systemd/journal/socket"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        journal.bind(path)
+        sender.setblocking(False)
+        sender.connect(path)
+        try:
+            while True:
+                sender.send(b"x" * 1000)
+        except BlockingIOError:
+            yield
+    os.unlink(path)
+
+
+PROVIDERS = """apiVersion: kubelet.config.k8s.io/v1
+kind: CredentialProviderConfig
+providers:
+  - name: giver
+    apiVersion: credentialprovider.kubelet.k8s.io/v1
+    matchImages: ["127.0.0.1:%d"]
+    defaultCacheDuration: 0s
+"""
+
+GIVER = r"""#!/bin/sh
+cat >/dev/null
+echo x >>%s/asked
+printf '{"kind":"CredentialProviderResponse","apiVersion":"credentialprovider.kubelet.k8s.io/v1","cacheKeyType":"%s",'
+printf '"cacheDuration":"%s","auth":{"127.0.0.1:%d":{"username":"AWS","password":"word-%s"}}}'
+"""
+
+
+def test_providers():
+    """The kubelet's credential providers: the resident engine keeps what they answer, for as long as they say."""
+    settings = "cache: {enabled: false}\ncredential-providers: {config: /etc/providers.yaml, directory: /opt/providers}\n"
+    with Node(settings) as node:
+        os.makedirs(node.root + "/opt/providers")
+        def configure(kind, life, word="1"):
+            for name, text in (("etc/providers.yaml", PROVIDERS % PORT), ("opt/providers/giver",
+                                                                         GIVER % (node.root, kind, life, PORT, word))):
+                with open(f"{node.root}/{name}", "w") as file:
+                    file.write(text)
+            os.chmod(node.root + "/etc/providers.yaml", 0o644)
+            os.chmod(node.root + "/opt/providers/giver", 0o755)
+        def asked():
+            """How often the provider was run since the last question."""
+            path = node.root + "/asked"
+            count = len(open(path).read().split()) if os.path.exists(path) else 0
+            if count:
+                os.unlink(path)
+            return count
+        Registry.login = b"AWS:word-1"
+        configure("Registry", "4s")
+        allows("providers: an engine of its own", pull(node))
+        check("providers: asks once for a decision", asked() == 1)
+        node.start()
+        time.sleep(3.1) # until then the rules are read for each request
+        allows("providers: resident", pull(node))
+        check("providers: resident: asked", asked() == 1)
+        began = time.time()
+        allows("providers: the second request", pull(node))
+        allows("providers: another image of the registry", pull(node, "demo/sigs"))
+        check("providers: they do not ask", asked() == 0)
+        time.sleep(max(0, began + 4.1 - time.time()))
+        allows("providers: after the duration", pull(node))
+        check("providers: asked again", asked() == 1)
+        configure("Image", "1h")
+        time.sleep(4.1)
+        pull(node)
+        asked()
+        pull(node)
+        check("providers: kept for the image", asked() == 0)
+        pull(node, "demo/sigs")
+        check("providers: and for no other", asked() == 1)
+        with open(node.root + "/etc/providers.yaml", "a") as file:
+            file.write("# changed\n")
+        pull(node)
+        check("providers: another configuration asks anew", asked() == 1)
+        configure("Global", "0s")
+        node.write("pullguard.yaml", settings + "# changed\n")
+        for _ in range(2):
+            pull(node)
+        check("providers: what has no life is not kept", asked() == 2)
+        configure("Global", "1h")
+        pull(node)
+        asked()
+        time.sleep(2.1)
+        pull(node)
+        check("providers: kept for all", asked() == 0)
+        judges = secret_in(node, b"word-1")
+        check("providers: no judge has the secret in its memory", judges == [], judges)
+        node.write("pullguard.yaml", settings)
+        pull(node)
+        check("providers: changed settings ask anew", asked() == 1)
+        Registry.login = None
+
+
+def writable(pid):
+    """A process's memory that may hold what it was told: (mapping, content)."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            begin, end = (int(word, 16) for word in line.split()[0].split("-"))
+            if line.split()[1].startswith("rw"):
+                mem.seek(begin)
+                yield line, mem.read(end - begin)
+
+
+def secret_in(node, secret):
+    """Judges under way whose memory holds these bytes."""
+    Registry.delay = 1.0
+    runner = threading.Thread(target=lambda: pull(node, "demo/bundle"))
+    runner.start()
+    time.sleep(0.6)
+    found, seen = [], 0
+    for pid in [process[0] for process in processes(b"pullguard-engine") if node.root.encode() in process[2]]:
+        try:
+            if "Seccomp:\t2" in open(f"/proc/{pid}/status").read():
+                seen += 1
+                found += [(pid, name) for name, content in writable(pid) if secret in content]
+        except OSError:
+            pass # it has ended
+    runner.join()
+    Registry.delay = 0.0
+    return found if seen else "no judge seen"
 
 
 def memory(pid):
@@ -789,7 +934,8 @@ def start_registry():
 def main():
     start_registry()
     tests = [test_files, test_kills, test_caller_gone, test_deadlines, test_bad_engines, test_bad_resident, test_descriptors,
-             test_parallel, test_sandbox, test_logs, test_cache, test_together, test_resident, test_memory]
+             test_parallel, test_sandbox, test_logs, test_cache, test_together, test_resident, test_memory,
+             test_providers]
     if RESIDENT: # those that need nothing of a per-request engine's own processes, and no changed settings
         tests = [test_files, test_deadlines, test_descriptors, test_parallel, test_cache, test_together]
     wanted = [name for name in sys.argv[3:] if name.startswith("test_")]

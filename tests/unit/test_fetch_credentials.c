@@ -288,6 +288,7 @@ START_TEST(programs_are_asked)
     struct provider_answer answer CLEANUP(provider_answer_done) = {0};
     struct providers providers CLEANUP(providers_done) = {0};
     struct error err = ERROR_INIT;
+    struct buf output CLEANUP(buf_wipe) = {0};
     char helper[] = "{\"Username\":\"u\",\"Secret\":\"s\"}", provider[] = ANSWER("Image", "", "");
     bool found = false;
 
@@ -295,41 +296,97 @@ START_TEST(programs_are_asked)
     ck_assert(found);
     ck_assert_str_eq(saw, "/usr/bin/docker-credential-x get - ghcr.io");
     ck_assert(providers_parse(span_str(PROVIDERS), "file", &providers, &err));
-    ck_assert(provider_ask(&providers.items[0], "/opt", "h/x", fake_run, provider, &answer, &err));
+    ck_assert(provider_ask(&providers.items[0], "/opt", "h/x", fake_run, provider, &output, &answer, &err));
     ck_assert_ptr_nonnull(strstr(saw, "/opt/ecr-credential-provider get AWS_PROFILE=x {"));
 }
 END_TEST
 
+static bool record(struct provider_cache_store *store, const struct provider *provider, const char *image,
+                   enum provider_cache kind, int64_t life, const char *output)
+{
+    const struct provider_answer answer = {.cache = kind, .cache_s = life};
+    CLEANUP(buf_free) struct buf bytes = BUF_INIT(4096);
+
+    return provider_cache_record("scope", provider, image, &answer, span_str(output), 1000, &bytes) &&
+           provider_cache_take(store, buf_as_span(&bytes), 1000);
+}
+
+static bool keeps(const struct provider_cache_store *store, const struct provider *provider, const char *image,
+                  int64_t now_ms)
+{
+    ck_assert_uint_eq(provider_cache_find(store, "another scope", provider, image, now_ms).len, 0);
+    return provider_cache_find(store, "scope", provider, image, now_ms).len > 0;
+}
+
 START_TEST(answers_are_kept_as_long_as_said)
 {
     struct provider_cache_store store CLEANUP(provider_cache_done) = {0};
-    struct fetch_credentials got CLEANUP(fetch_credentials_done) = {0};
-    char name[] = "p", user[] = "u", image[32];
-    struct provider provider = {.name = name};
-    struct provider_answer answer = {
-        .found = true, .credentials = {.username = user}, .cache = PROVIDER_CACHE_REGISTRY, .cache_s = 10};
-    struct error err = ERROR_INIT;
-    bool hit = true, found = false;
+    char name[] = "p", second[] = "q", image[32];
+    struct provider provider = {.name = name}, other = {.name = second};
 
-    ck_assert(provider_cache_find(&store, &provider, "r/a", 1000, &hit, &found, &got, &err) && !hit);
-    ck_assert(provider_cache_put(&store, &provider, "r/a", &answer, 1000, &err));
-    ck_assert(provider_cache_find(&store, &provider, "r/b", 10999, &hit, &found, &got, &err) && hit && found);
-    ck_assert_str_eq(got.username, "u");
-    fetch_credentials_done(&got);
-    ck_assert(provider_cache_find(&store, &provider, "other/b", 1000, &hit, &found, &got, &err) && !hit);
-    ck_assert(provider_cache_find(&store, &provider, "r/b", 11000, &hit, &found, &got, &err) && !hit);
-    answer.cache_s = 0;
-    ck_assert(provider_cache_put(&store, &provider, "z/a", &answer, 1000, &err));
-    ck_assert(provider_cache_find(&store, &provider, "z/a", 1000, &hit, &found, &got, &err) && !hit);
-    answer.cache_s = 10;
-    answer.cache = PROVIDER_CACHE_IMAGE;
-    for (int i = 0; i < 3000; i++) {
+    ck_assert(!keeps(&store, &provider, "r/a", 1000));
+    ck_assert(record(&store, &provider, "r/a", PROVIDER_CACHE_REGISTRY, 10, "x"));
+    ck_assert(keeps(&store, &provider, "r/b", 10999));
+    ck_assert(!keeps(&store, &provider, "other/b", 1000));
+    ck_assert(!keeps(&store, &other, "r/b", 1000));
+    ck_assert(!keeps(&store, &provider, "r/b", 11000));
+    ck_assert(!record(&store, &provider, "z/a", PROVIDER_CACHE_REGISTRY, 0, "x"));
+    ck_assert(!record(&store, &provider, "z/a", PROVIDER_CACHE_NONE, 10, "x"));
+    ck_assert(!record(&store, &provider, "z/a", PROVIDER_CACHE_REGISTRY, 10, ""));
+    ck_assert(record(&store, &provider, "z/a", PROVIDER_CACHE_GLOBAL, 10, "x"));
+    ck_assert(keeps(&store, &provider, "anywhere/b", 2000));
+    for (int i = 0; i < 200; i++) {
         (void)snprintf(image, sizeof(image), "r/%d", i);
-        ck_assert(provider_cache_put(&store, &provider, image, &answer, 1000, &err));
+        ck_assert(record(&store, &other, image, PROVIDER_CACHE_IMAGE, 20, "x"));
     }
-    ck_assert_uint_eq(store.count, 1024);
-    ck_assert(provider_cache_find(&store, &provider, "r/2999", 1001, &hit, &found, &got, &err) && hit);
-    fetch_credentials_done(&got);
+    ck_assert_uint_eq(store.count, 64);
+    ck_assert(keeps(&store, &other, "r/199", 1001));
+    provider_cache_expire(&store, 21000);
+    ck_assert_uint_eq(store.count, 0);
+}
+END_TEST
+
+START_TEST(records_that_are_none)
+{
+    struct provider_cache_store store CLEANUP(provider_cache_done) = {0};
+    CLEANUP(buf_free) struct buf bytes = BUF_INIT(4096);
+    const struct provider_answer answer = {.cache = PROVIDER_CACHE_GLOBAL, .cache_s = 10};
+    char name[] = "p";
+    const struct provider provider = {.name = name};
+
+    ck_assert(provider_cache_record("scope", &provider, "r/a", &answer, span_str("x"), 1000, &bytes));
+    for (size_t i = 0; i < bytes.len; i++)
+        ck_assert(!provider_cache_take(&store, span_cut(buf_as_span(&bytes), 0, i), 1000));
+    ck_assert(!provider_cache_take(&store, buf_as_span(&bytes), 11000));
+    ck_assert(provider_cache_take(&store, buf_as_span(&bytes), 1000));
+}
+END_TEST
+
+/* One answer for all registries: each gets its own entry out of it, or none. */
+START_TEST(a_kept_answer_gives_each_registry_its_own)
+{
+    static const char output[] =
+        "{\"kind\":\"CredentialProviderResponse\",\"apiVersion\":\"credentialprovider.kubelet.k8s.io/v1\","
+        "\"cacheKeyType\":\"Global\",\"cacheDuration\":\"1h\",\"auth\":{"
+        "\"one.test\":{\"username\":\"u1\",\"password\":\"p1\"},\"two.test\":{\"username\":\"u2\",\"password\":\"p2\"}}"
+        "}";
+    struct provider_cache_store store CLEANUP(provider_cache_done) = {0};
+    char name[] = "p", version[] = "credentialprovider.kubelet.k8s.io/v1";
+    const struct provider provider = {.name = name, .api_version = version};
+    static const char *const images[] = {"one.test/a", "two.test/a", "three.test/a"};
+    static const char *const users[] = {"u1", "u2", NULL};
+
+    ck_assert(record(&store, &provider, images[0], PROVIDER_CACHE_GLOBAL, 3600, output));
+    for (size_t i = 0; i < ARRAY_LEN(images); i++) {
+        struct provider_answer answer CLEANUP(provider_answer_done) = {0};
+        struct span kept = provider_cache_find(&store, "scope", &provider, images[i], 2000);
+        struct error err = ERROR_INIT;
+
+        ck_assert_uint_gt(kept.len, 0);
+        ck_assert(provider_parse(&provider, kept, images[i], &answer, &err));
+        ck_assert_int_eq(answer.found, users[i] != NULL);
+        ck_assert_pstr_eq(answer.credentials.username, users[i]);
+    }
 }
 END_TEST
 
@@ -349,6 +406,8 @@ int main(void)
     tcase_add_loop_test(cases, provider_answers_are_read, 0, ARRAY_LEN(answers));
     tcase_add_test(cases, programs_are_asked);
     tcase_add_test(cases, answers_are_kept_as_long_as_said);
+    tcase_add_test(cases, records_that_are_none);
+    tcase_add_test(cases, a_kept_answer_gives_each_registry_its_own);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
 }

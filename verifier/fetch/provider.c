@@ -196,20 +196,21 @@ char *provider_cache_key(const struct provider *provider, enum provider_cache ca
 }
 
 bool provider_ask(const struct provider *provider, const char *directory, const char *image, provider_run_fn run,
-                  void *context, struct provider_answer *ret, struct error *err)
+                  void *context, struct buf *ret_output, struct provider_answer *ret, struct error *err)
 {
-    struct buf request CLEANUP(buf_free) = BUF_INIT(4096), output CLEANUP(buf_wipe) = BUF_INIT(PROVIDER_OUTPUT_BYTES);
+    struct buf request CLEANUP(buf_free) = BUF_INIT(4096);
     char *program CLEANUP(mem_freep) = mem_printf("%s/%s", directory, provider->name);
     int exit_status = -1;
 
     provider_request(provider, image, &request);
     if (!program || !buf_ok(&request))
         return error_oom(err);
-    if (!run(context, program, provider->args, provider->env, buf_as_span(&request), &output, &exit_status, err))
+    *ret_output = (struct buf)BUF_INIT(PROVIDER_OUTPUT_BYTES);
+    if (!run(context, program, provider->args, provider->env, buf_as_span(&request), ret_output, &exit_status, err))
         return error_wrap(err, "credential provider %s", provider->name);
     if (exit_status != 0)
-        return helper_failed(buf_as_span(&output), exit_status, provider->name, err);
-    return provider_parse(provider, buf_as_span(&output), image, ret, err) ||
+        return helper_failed(buf_as_span(ret_output), exit_status, provider->name, err);
+    return provider_parse(provider, buf_as_span(ret_output), image, ret, err) ||
            error_wrap(err, "credential provider %s", provider->name);
 }
 

@@ -84,9 +84,12 @@ char *provider_cache_key(const struct provider *provider, enum provider_cache ca
 typedef bool (*provider_run_fn)(void *context, const char *program, char *const *args, char *const *env,
                                 struct span input, struct buf *ret_output, int *ret_exit_status, struct error *err);
 
-/* Asks one provider through `run` (not looking at any cache). directory: the plugin directory. */
+/*
+ * Asks one provider through `run` (not looking at any cache). directory: the plugin directory. ret_output: what it
+ * said, of which ret was made; secret (buf_wipe).
+ */
 bool provider_ask(const struct provider *provider, const char *directory, const char *image, provider_run_fn run,
-                  void *context, struct provider_answer *ret, struct error *err) MUST_CHECK;
+                  void *context, struct buf *ret_output, struct provider_answer *ret, struct error *err) MUST_CHECK;
 /* Asks docker-credential-NAME, looked for in these directories (NULL-terminated), never in PATH. */
 bool helper_ask(const char *name, const char *server, const char *program, provider_run_fn run, void *context,
                 bool *ret_found, struct fetch_credentials *ret, struct error *err) MUST_CHECK;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Credentials that a provider gave, kept for as long as it said and for what it said (cacheKeyType, cacheDuration). In
- * memory only, for the resident engine; a zeroed struct is an empty cache.
+ * What credential providers answered, kept for as long as they said and for what they said (cacheKeyType,
+ * cacheDuration). In memory only, for the resident engine; a zeroed struct is an empty cache. The whole answer is kept,
+ * not the credentials of the one image it was asked for: an answer for all registries has an entry for each, and what
+ * is another registry's must not be handed to this one.
  */
 #ifndef PG_VERIFIER_FETCH_PROVIDER_CACHE_H
 #define PG_VERIFIER_FETCH_PROVIDER_CACHE_H
@@ -11,8 +13,8 @@
 struct provider_kept {
     char *key;
     int64_t until; /* mono_ms */
-    bool found;    /* "nothing for this image" is kept too */
-    struct fetch_credentials credentials;
+    void *output;  /* as provider_parse takes it */
+    size_t len;
 };
 
 struct provider_cache_store {
@@ -20,13 +22,21 @@ struct provider_cache_store {
     size_t count, capacity;
 };
 
-/* *ret_hit: an answer is kept; then *ret_found says whether it holds credentials, which are copied to ret. */
-bool provider_cache_find(const struct provider_cache_store *store, const struct provider *provider, const char *image,
-                         int64_t now_ms, bool *ret_hit, bool *ret_found, struct fetch_credentials *ret,
-                         struct error *err) MUST_CHECK;
-/* Keeps a copy, replacing what was there; an answer with no life is not kept. */
-bool provider_cache_put(struct provider_cache_store *store, const struct provider *provider, const char *image,
-                        const struct provider_answer *answer, int64_t now_ms, struct error *err) MUST_CHECK;
+/*
+ * The kept answer for this image, to be parsed again; empty = none. Borrowed from the store. scope: a text that is
+ * another one when the providers' configuration is.
+ */
+struct span provider_cache_find(const struct provider_cache_store *store, const char *scope,
+                                const struct provider *provider, const char *image, int64_t now_ms);
+
+/* An answer with its output, as a record for provider_cache_take, appended to ret; false = not to be kept. */
+bool provider_cache_record(const char *scope, const struct provider *provider, const char *image,
+                           const struct provider_answer *answer, struct span output, int64_t now_ms,
+                           struct buf *ret) MUST_CHECK;
+/* Keeps a record, replacing what was there; beyond the maximum the one that ends first gives way. False: it is none. */
+bool provider_cache_take(struct provider_cache_store *store, struct span record, int64_t now_ms) MUST_CHECK;
+
+void provider_cache_expire(struct provider_cache_store *store, int64_t now_ms); /* overwrites what is over */
 void provider_cache_done(struct provider_cache_store *store); /* overwrites; also when the configuration changes */
 
 #endif
