@@ -70,7 +70,7 @@ bool cache_store(const char *root, const struct cache_source *source, const stru
 struct cache_entry {
     const char *reference, *digest, *policy;
     int64_t decided_at, expires;
-    bool current; /* the fingerprint is the stamp's, and the stamp holds */
+    bool current; /* the fingerprint is the stamp's, the stamp holds, and its time is not over */
 };
 typedef bool cache_each(void *context, const struct cache_entry *entry);
 bool cache_list(const char *root, cache_each *each, void *context, struct error *err) MUST_CHECK;

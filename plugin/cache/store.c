@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keeping verdicts: the engine's side, and `pullguard cache`. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,8 +16,10 @@
 #include "plugin/cache/stamp.h"
 
 enum {
-    ENTRIES_MAX = 20000, /* more images than a node ever has; each is a file of about 1 KiB */
+    ENTRIES_MAX = 10000, /* more images than a node ever has; each is a file of about 1 KiB */
+    CROWDED = ENTRIES_MAX / 2,
     SWEEP_ONE_IN = 64,
+    TORN_SECONDS = 3600, /* a temporary file of this age belongs to nobody: its writer was killed */
 };
 
 bool cache_is_keepable(const struct request *request, const struct response *response)
@@ -24,6 +27,12 @@ bool cache_is_keepable(const struct request *request, const struct response *res
     return cache_may_hold(request) && verdict_is_allow(response->verdict) && !response->warned && !response->cached &&
            response->digest && strcmp(request->digest, response->digest) == 0 &&
            (response->reason == REASON_OK || response->reason == REASON_STATIC_PASS);
+}
+
+static void directory_closep(DIR **stream)
+{
+    if (*stream)
+        (void)closedir(*stream);
 }
 
 static bool directory_of(const char *root, char *dst, size_t size, struct error *err)
@@ -53,29 +62,82 @@ static bool make_directory(const char *root, struct error *err)
     return true;
 }
 
-/* Entries of another fingerprint are dead; so are expired ones, unless they are kept for outages. */
-static void sweep(const char *root, struct span fingerprint, bool expired_too)
+typedef void each_file(void *context, const char *path, const char *name);
+
+/* Every file, hidden ones too, however many there are; no directory is no file. */
+static bool for_each_file(const char *directory, each_file *each, void *context, struct error *err)
 {
-    CLEANUP(names_free) struct names names = {0};
+    CLEANUP(directory_closep) DIR *stream = opendir(directory);
+    const struct dirent *found;
+
+    if (!stream)
+        return errno == ENOENT || error_errno(err, REASON_IO, errno, "%s", directory);
+    while ((found = readdir(stream)) != NULL) {
+        CLEANUP(mem_freep) char *path = NULL;
+
+        if (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0)
+            continue;
+        path = mem_printf("%s/%s", directory, found->d_name);
+        if (!path)
+            return error_oom(err);
+        each(context, path, found->d_name);
+    }
+    return true;
+}
+
+struct sweeping {
+    struct span fingerprint;
+    int64_t now;
+    size_t count, kept;
+};
+
+static void count_file(void *context, const char *path UNUSED, const char *name UNUSED)
+{
+    struct sweeping *sweeping = context;
+
+    sweeping->count++;
+}
+
+static bool is_torn(const char *path, int64_t now)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && status.st_mtime + TORN_SECONDS < now;
+}
+
+static void sweep_file(void *context, const char *path, const char *name)
+{
+    struct sweeping *sweeping = context;
+    CLEANUP(buf_free) struct buf file = BUF_INIT(ENTRY_MAX_BYTES);
+    struct entry entry;
+    bool alive;
+
+    if (strcmp(name, "stamp") == 0)
+        return;
+    if (name[0] == '.')
+        alive = !is_torn(path, sweeping->now);
+    else
+        alive = sweeping->kept < ENTRIES_MAX && format_read(path, &file) && entry_read(buf_as_span(&file), &entry) &&
+                span_eq(entry.fingerprint, sweeping->fingerprint) &&
+                (sweeping->count <= CROWDED || sweeping->now < entry.times.expires);
+    sweeping->kept += alive;
+    if (!alive)
+        (void)unlink(path);
+}
+
+/*
+ * Entries of another fingerprint are dead. Expired ones are not: outages (on-fetch-failure) and container starts look
+ * back at them. They go when there are many.
+ */
+static void sweep(const char *root, struct span fingerprint)
+{
+    struct sweeping sweeping = {.fingerprint = fingerprint, .now = time_now()};
     struct error err = ERROR_INIT;
     char directory[CACHE_PATH_BYTES];
-    int64_t now = time_now();
 
-    if (!directory_of(root, directory, sizeof(directory), &err) || !dir_list(directory, NULL, &names, &err))
-        return;
-    for (size_t i = 0; i < names.count; i++) {
-        CLEANUP(mem_freep) char *path = mem_printf("%s/%s", directory, names.items[i]);
-        CLEANUP(buf_free) struct buf file = BUF_INIT(ENTRY_MAX_BYTES);
-        struct entry entry;
-        bool alive;
-
-        if (!path || strcmp(names.items[i], "stamp") == 0)
-            continue;
-        alive = i < ENTRIES_MAX && format_read(path, &file) && entry_read(buf_as_span(&file), &entry) &&
-                span_eq(entry.fingerprint, fingerprint) && (!expired_too || now < entry.times.expires);
-        if (!alive)
-            (void)unlink(path);
-    }
+    if (directory_of(root, directory, sizeof(directory), &err) &&
+        for_each_file(directory, count_file, &sweeping, &err) && !for_each_file(directory, sweep_file, &sweeping, &err))
+        return; /* what is left over costs room, not safety */
 }
 
 /*
@@ -96,7 +158,7 @@ static bool write_stamp(const char *root, const struct cache_source *source, str
         return error_set(err, REASON_UNSUPPORTED, "the rules have changed since they were loaded");
     if (!file_write_atomic(path, source->stamp, 0600, false, err))
         return false;
-    sweep(root, span_str(source->fingerprint), false);
+    sweep(root, span_str(source->fingerprint));
     return true;
 }
 
@@ -142,7 +204,7 @@ bool cache_store(const char *root, const struct cache_source *source, const stru
         !store_entry(root, source, canonical, response, err))
         return false;
     if (mono_us() % SWEEP_ONE_IN == 0)
-        sweep(root, span_str(source->fingerprint), true);
+        sweep(root, span_str(source->fingerprint));
     return true;
 }
 
@@ -167,7 +229,9 @@ static void show(const char *path, const struct stamp *stamp, cache_each *each, 
                              .policy = response.policy ? response.policy : "",
                              .decided_at = entry.times.decided,
                              .expires = entry.times.expires,
-                             .current = stamp->fingerprint.len > 0 && span_eq(stamp->fingerprint, entry.fingerprint)};
+                             .current = stamp->fingerprint.len > 0 &&
+                                        span_eq(stamp->fingerprint, entry.fingerprint) &&
+                                        time_now() < entry.times.expires};
     *ret_go_on = each(context, &shown);
 }
 
@@ -199,24 +263,30 @@ bool cache_list(const char *root, cache_each *each, void *context, struct error 
     return true;
 }
 
+struct clearing {
+    uint64_t removed;
+    int errnum; /* of the first that stays */
+};
+
+static void clear_file(void *context, const char *path, const char *name)
+{
+    struct clearing *clearing = context;
+
+    if (unlink(path) == 0)
+        clearing->removed += strcmp(name, "stamp") != 0 && name[0] != '.';
+    else if (errno != ENOENT && clearing->errnum == 0)
+        clearing->errnum = errno;
+}
+
 bool cache_clear(const char *root, uint64_t *ret_removed, struct error *err)
 {
-    CLEANUP(names_free) struct names names = {0};
+    struct clearing clearing = {0};
     char directory[CACHE_PATH_BYTES];
 
     *ret_removed = 0;
-    if (!directory_of(root, directory, sizeof(directory), err))
+    if (!directory_of(root, directory, sizeof(directory), err) ||
+        !for_each_file(directory, clear_file, &clearing, err))
         return false;
-    if (!dir_list(directory, NULL, &names, err))
-        return err->reason == REASON_NOT_FOUND;
-    for (size_t i = 0; i < names.count; i++) {
-        CLEANUP(mem_freep) char *path = mem_printf("%s/%s", directory, names.items[i]);
-
-        if (!path)
-            return error_oom(err);
-        if (unlink(path) != 0 && errno != ENOENT)
-            return error_errno(err, REASON_IO, errno, "%s", path);
-        *ret_removed += strcmp(names.items[i], "stamp") != 0;
-    }
-    return true;
+    *ret_removed = clearing.removed;
+    return clearing.errnum == 0 || error_errno(err, REASON_IO, clearing.errnum, "%s", directory);
 }

@@ -106,8 +106,8 @@ static bool add_standard(const char *root, bool read, struct names *ret, struct 
         return true;
     if (err->reason == REASON_NOT_FOUND)
         return error_set(err, REASON_NOT_FOUND,
-                         "the policy directory %s is missing, and so every pull is denied: make it (install -d -m 0755) "
-                         "and put a policy there, as pullguard-policy(5) shows", standard);
+                         "the policy directory %s is missing, and so every pull is denied: make it (install -d -m 0755)"
+                         " and put a policy there, as pullguard-policy(5) shows", standard);
     return false;
 }
 

@@ -157,13 +157,59 @@ static void tell(const struct engine_config *config, const struct verdicts_kept 
         report_send(kept->report, REPORT_VERDICT, buf_as_span(&entry));
 }
 
+/* By these very rules, whenever that was, unless the clock itself has ended it since (a key's notAfter). */
+static bool look_back(const char *root, const struct engine_config *config, const struct request *request,
+                      struct response *ret, struct cache_times *ret_times)
+{
+    int64_t until;
+
+    if (!look(root, config, NULL, request, CACHE_EXPIRED_TOO | CACHE_BY_ENGINE, ret, ret_times))
+        return false;
+    until = policy_set_valid_until(config->policies, ret_times->decided);
+    if (until == 0 || time_now() < until)
+        return true;
+    response_done(ret);
+    return false;
+}
+
+/* "verified on DATE", and what else there is to say. Without memory for that the kept message stays. */
+static void say_when(struct response *response, const struct cache_times *times, const char *more)
+{
+    char when[TIME_TEXT_BYTES];
+    char *message = mem_printf("verified on %s; %.300s", time_format(times->decided, when), more);
+
+    if (!message)
+        return;
+    mem_free(response->message);
+    response->message = message;
+}
+
+/*
+ * A container starts from an image that is on the node already, and nothing may be fetched: what the pull proved counts
+ * for as long as the rules stay the same. The cache's life bounds how long pulls go without asking again, not how long
+ * a container may be started anew.
+ */
+static bool find_for_start(const char *root, const struct engine_config *config, const struct request *request,
+                           struct response *ret)
+{
+    struct cache_times times;
+
+    if (request->operation != OPERATION_CREATE || !(request->flags & REQUEST_NO_NETWORK) || !config ||
+        !config->policies || !look_back(root, config, request, ret, &times))
+        return false;
+    say_when(ret, &times, "the image is on this node since");
+    return true;
+}
+
 bool verdicts_find(const char *root, const struct settings *settings, const struct engine_config *config,
                    const struct verdicts_kept *kept, const struct request *request, struct response *ret)
 {
     struct cache_times times;
 
-    if (!settings->cache || !look(root, config, kept, request, CACHE_BY_ENGINE, ret, &times))
+    if (!settings->cache)
         return false;
+    if (!look(root, config, kept, request, CACHE_BY_ENGINE, ret, &times))
+        return find_for_start(root, config, request, ret);
     tell(config, kept, request->reference, &times, ret);
     return true;
 }
@@ -200,26 +246,13 @@ static void forgive(const char *root, const struct engine_config *config, const 
                     struct response *response)
 {
     struct response held = {0};
-    char when[TIME_TEXT_BYTES];
     struct cache_times times;
-    int64_t until;
-    char *message;
+    CLEANUP(mem_freep) char *now = NULL;
 
-    if (!look(root, config, NULL, request, CACHE_EXPIRED_TOO | CACHE_BY_ENGINE, &held, &times))
+    if (!look_back(root, config, request, &held, &times))
         return;
-    until = policy_set_valid_until(config->policies, times.decided);
-    if (until > 0 && time_now() >= until) { /* the clock itself has ended it, not the cache's life */
-        response_done(&held);
-        return;
-    }
-    message = mem_printf("verified on %s; now: %.300s", time_format(times.decided, when),
-                         response->message ? response->message : "");
-    if (!message) {
-        response_done(&held);
-        return;
-    }
-    mem_free(held.message);
-    held.message = message;
+    now = mem_printf("now: %.290s", response->message ? response->message : "");
+    say_when(&held, &times, now ? now : "now out of memory");
     held.warned = true;
     held.requests = response->requests;
     response_done(response);

@@ -26,6 +26,7 @@ BUILD, SOURCE = sys.argv[1], sys.argv[2]
 VECTORS = os.path.join(SOURCE, "tests/vectors/cosign-3.1.1")
 ENGINE = os.path.join(BUILD, "plugin/engine")
 CONTAINERD = os.path.join(BUILD, "plugin/containerd/pullguard-containerd-test")
+CLI = os.path.join(BUILD, "plugin/cli/pullguard-test")
 ASK = os.path.join(BUILD, "tests/fault/ask")
 IMAGE = "sha256:3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"
 passed = failed = 0
@@ -627,6 +628,40 @@ def test_cache():
         denies("policy added that wants another key", pull(node), "wrong_key")
 
 
+def test_cache_is_swept():
+    """Verdicts beyond their life stay for outages and starts, until there are many; nothing grows without end."""
+    with Node("cache: {life: 1s}\non-fetch-failure: cached\n") as node:
+        verdicts = node.root + "/var/cache/pullguard/verdicts"
+        time.sleep(3.1)
+        pull(node, "demo/sigs") # a resident engine reads its rules again once they have settled
+        allows("kept for a second", pull(node))
+        entries = [f for f in os.listdir(verdicts) if f != "stamp"]
+        check("there are entries", len(entries) >= 1, entries)
+        time.sleep(1.1)
+        os.unlink(verdicts + "/stamp") # the next verdict sweeps
+        allows("another is kept", pull(node, "demo/bundle"))
+        check("what is beyond its life stays", set(entries) <= set(os.listdir(verdicts)), (entries, os.listdir(verdicts)))
+        time.sleep(1.1)
+        Registry.delay = 5.0
+        allows("an outage after that: the verdict stands", pull(node, extra=["--deadline-ms", "2000"]))
+        denies("an outage: what was never verified", pull(node, "demo/nosig", extra=["--deadline-ms", "2000"]), "timeout")
+        Registry.delay = 0.0
+        for i in range(21000):
+            shutil.copyfile(os.path.join(verdicts, entries[0]), os.path.join(verdicts, "%064x-%016x" % (i, i)))
+        torn = os.path.join(verdicts, ".torn.abcdef")
+        open(torn, "w").close()
+        os.utime(torn, (1, 1))
+        time.sleep(1.1)
+        os.unlink(verdicts + "/stamp")
+        allows("one more is kept", pull(node, "demo/mixed"))
+        left = os.listdir(verdicts)
+        check("of many, those beyond their life go", len(left) < 10 and ".torn.abcdef" not in left, len(left))
+        for i in range(21000):
+            open(os.path.join(verdicts, "%064x-%016x" % (i, i)), "w").close()
+        result = subprocess.run([CLI, "--root", node.root, "cache", "clear"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        check("cache clear clears however many there are", result.returncode == 0 and not os.listdir(verdicts), result)
+
+
 # -- resident engine ----------------------------------------------------------------------------------------------------
 
 def test_resident():
@@ -934,10 +969,10 @@ def start_registry():
 def main():
     start_registry()
     tests = [test_files, test_kills, test_caller_gone, test_deadlines, test_bad_engines, test_bad_resident, test_descriptors,
-             test_parallel, test_sandbox, test_logs, test_cache, test_together, test_resident, test_memory,
-             test_providers]
+             test_parallel, test_sandbox, test_logs, test_cache, test_cache_is_swept, test_together, test_resident,
+             test_memory, test_providers]
     if RESIDENT: # those that need nothing of a per-request engine's own processes, and no changed settings
-        tests = [test_files, test_deadlines, test_descriptors, test_parallel, test_cache, test_together]
+        tests = [test_files, test_deadlines, test_descriptors, test_parallel, test_cache, test_cache_is_swept, test_together]
     wanted = [name for name in sys.argv[3:] if name.startswith("test_")]
     for test in tests:
         if not wanted or test.__name__ in wanted:

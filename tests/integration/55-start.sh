@@ -121,6 +121,15 @@ gate_tests()
     runs "$gate: no network, verified at the pull" six "$R/signed:v1"
     refused "$gate: no network, unsigned" seven "$R/unsigned:v1" '.*' "$text"
     start_registry
+    # What was verified at the pull may be started for as long as the rules are the same, however short a verdict's life.
+    pg_settings "start-network: false" "cache: {life: 1s}"
+    sleep_until_files_are_settled
+    inside "$PG_LIBEXEC/pullguard-containerd" -name "$R/signed:v1" -digest "$SIGNED" \
+        -stdin-media-type application/vnd.oci.descriptor.v1+json </dev/null >"$PG_WORK/pull.out" 2>&1 ||
+        fail "$gate: the pull gate verifies" "$PG_WORK/pull.out"
+    wait_for 5 expired || fail "$gate: the verdict's life ends"
+    runs "$gate: no network, verified at the pull, its life is over" nine "$R/signed:v1"
+    refused "$gate: no network, never verified, cache with a life" ten "$R/unsigned:v1" '.*' "$text"
     mv "$PG_LIBEXEC/pullguard-engine" "$PG_LIBEXEC/engine.away"
     rm -rf "$NODE/var/cache/pullguard"
     if run eight "$R/signed:v1"; then fail "$gate: no engine, nothing starts" "$PG_WORK/pull.out"
@@ -134,6 +143,11 @@ sleep_until_files_are_settled()
     local changed
     changed=$(stat -c %Z "$NODE/etc/pullguard/pullguard.yaml")
     while [ "$(date +%s)" -lt $((changed + 4)) ]; do sleep 0.2; done
+}
+# Every kept verdict is beyond its life.
+expired()
+{
+    ! inside "$PG_PREFIX/bin/pullguard" cache list | grep -q '^current'
 }
 stop_registry() { stop "$REGISTRY_PID"; }
 start_registry() { registry_start registry port="${R#*:}"; }
