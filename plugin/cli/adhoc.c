@@ -190,10 +190,11 @@ static void put_workflow(struct json_out *out, const struct verify_values *value
     json_close_map(out);
 }
 
-/* A keyless authority demands the log unless told otherwise; a key authority only when ctlog is there. */
+/* A keyless authority demands the log unless told otherwise, or a timestamp in its place; a key authority only when
+ * ctlog is there. */
 static void put_ignore_tlog(struct json_out *out, const struct verify_values *values)
 {
-    if (!values->insecure_ignore_tlog)
+    if (!values->insecure_ignore_tlog || values->use_signed_timestamps)
         return;
     json_open_map(out, "pullguard");
     json_put_bool(out, "insecureIgnoreTlog", true);
