@@ -44,6 +44,33 @@ static bool check_repository(struct span repository, struct error *err)
     return true;
 }
 
+/* The part before "/-<n>", and what is behind the n components after it. */
+static bool drop_mirror_path(struct span written, char **ret, struct error *err)
+{
+    size_t mark = span_find(written, "/-"), end;
+    struct span before = span_cut(written, 0, mark), rest = span_cut(written, mark, SIZE_MAX);
+    uint64_t count = 0;
+
+    if (mark == SIZE_MAX) {
+        *ret = span_dup(written);
+        return *ret || error_set(err, REASON_BAD_REQUEST, "the repository in the path is not text");
+    }
+    rest = span_cut(rest, 2, SIZE_MAX);
+    end = span_find_byte(rest, '/');
+    if (!span_to_u64(span_cut(rest, 0, end), LOOKASIDE_MAX_DROPPED, &count) || count == 0)
+        return error_set(err, REASON_BAD_REQUEST, "/-<n> in the path wants a number from 1 to %d",
+                         LOOKASIDE_MAX_DROPPED);
+    for (; count > 0 && end != SIZE_MAX; count--) {
+        rest = span_cut(rest, end + 1, SIZE_MAX);
+        end = span_find_byte(rest, '/');
+    }
+    if (count > 0 || end == SIZE_MAX)
+        return error_set(err, REASON_BAD_REQUEST, "the path ends within the mirror's part");
+    *ret = mem_printf("%.*s%.*s", (int)before.len, (const char *)before.ptr, (int)(rest.len - end),
+                      (const char *)rest.ptr + end);
+    return *ret || error_oom(err);
+}
+
 static bool parse_digest(struct span hex, struct lookaside_request *request, struct error *err)
 {
     uint8_t raw[32];
@@ -68,14 +95,12 @@ bool lookaside_parse_target(struct span target, struct lookaside_request *ret, s
     if (!span_to_u64(span_cut(rest, number_at + sizeof(number_mark) - 1, SIZE_MAX), LOOKASIDE_MAX_NUMBER, &number) ||
         number == 0)
         return error_set(err, REASON_BAD_REQUEST, "signatures are numbered from 1 to %d", LOOKASIDE_MAX_NUMBER);
-    if (!check_repository(span_cut(rest, 0, digest_at), err))
+    if (!drop_mirror_path(span_cut(rest, 0, digest_at), &request.repository, err) ||
+        !check_repository(span_str(request.repository), err))
         return false;
     digest_at += sizeof(digest_mark) - 1;
     if (!parse_digest(span_cut(rest, digest_at, number_at - digest_at), &request, err))
         return false;
-    request.repository = span_dup(span_cut(rest, 0, digest_at - (sizeof(digest_mark) - 1)));
-    if (!request.repository)
-        return error_oom(err);
     request.number = (uint32_t)number;
     *ret = request;
     memset(&request, 0, sizeof(request));

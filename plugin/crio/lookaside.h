@@ -15,7 +15,12 @@
 #include "base/error.h"
 #include "base/span.h"
 
-/* GET /v1/<host>/<repository>@sha256=<64 hex>/signature-<n>: host is in the base URL that registries.d gives per scope.
+/*
+ * GET /v1/<host>/<repository>@sha256=<64 hex>/signature-<n>: host is in the base URL that registries.d gives per scope.
+ *
+ * The library puts the path that the image has at the place it is pulled from behind the base URL. Where that is a
+ * mirror with a path of its own, the base URL ends in a component that no repository can have: "-<n>" = the next n
+ * components are the mirror's. /v1/docker.io/-1/hub-proxy/library/alpine@... is about docker.io/library/alpine.
  */
 struct lookaside_request {
     char *repository; /* host/repository */
@@ -24,7 +29,7 @@ struct lookaside_request {
 };
 
 /* Most the client asks for before it calls the server broken. */
-enum { LOOKASIDE_MAX_NUMBER = 128, LOOKASIDE_TARGET_BYTES = 2048 };
+enum { LOOKASIDE_MAX_NUMBER = 128, LOOKASIDE_MAX_DROPPED = 16, LOOKASIDE_TARGET_BYTES = 2048 };
 
 /* target: the path of a request line. BAD_REQUEST names what is wrong. Free with lookaside_request_done. */
 bool lookaside_parse_target(struct span target, struct lookaside_request *ret, struct error *err) MUST_CHECK;

@@ -196,34 +196,90 @@ def test_native_requirements_beside_ours():
                       '    use-sigstore-attachments: true\n')
 
 
+def stores(root):
+    """registries.d as written: scope -> what is behind the endorser's /v1/, and whether attachments are looked for."""
+    found, scope = {}, None
+    with open(root.at("/etc/containers/registries.d/50-pullguard.yaml"), encoding="utf-8") as file:
+        for line in file:
+            if line.startswith('  "'):
+                scope = line.strip().strip('":')
+            elif line.startswith("    lookaside: "):
+                found[scope] = (line.partition("/v1/")[2].strip(), False)
+            elif line.startswith("    use-sigstore-attachments: true"):
+                found[scope] = (found[scope][0], True)
+    return found
+
+
+def registry(prefix, location, *mirrors):
+    return '[[registry]]\nprefix = "%s"\n%s%s' % (prefix, 'location = "%s"\n' % location if location else "",
+                                                "".join('[[registry.mirror]]\nlocation = "%s"\n' % one for one in mirrors))
+
+
 def test_mirrors():
     with Root() as root:
         node(root)
-        root.write("/etc/containers/registries.conf", """
-[[registry]]
-prefix = "registry.example.com"
-location = "registry.example.com"
-[[registry.mirror]]
-location = "mirror.example.com:5000"
-[[registry.mirror]]
-location = "deep.example.com/cache"
-[[registry]]
-prefix = "unrelated.example.com"
-location = "x.example.com"
-""")
-        root.write("/etc/containers/registries.conf.d/10.conf", """
-[[registry]]
-prefix = "registry.example.com/team"
-location = "team.example.com"
-""")
+        root.write("/etc/containers/registries.conf", registry("registry.example.com", "registry.example.com", "mirror.example.com:5000",
+                                                               "deep.example.com/cache", "deep.example.com/two/parts") +
+                   registry("unrelated.example.com", "x.example.com") + registry("docker.io", "docker.io", "proxy.example.com/hub"))
+        root.write("/etc/containers/registries.conf.d/10.conf", registry("registry.example.com/team", "team.example.com") +
+                   registry("registry.example.com/same", "m.example.com/same") +
+                   registry("registry.example.com/a/b/c", "m.example.com/b/c") + registry("registry.example.com/ab", "m.example.com/b"))
         result = root.run("enable", "-y", "podman")
         want_code(result, 0)
-        want_text(result.err, "deep.example.com/cache are refused", result)
+        want("refused" not in result.err, "all of them are mapped", result)
+        want({scope: base for scope, (base, _) in stores(root).items()} == {
+            "registry.example.com": "registry.example.com", "docker.io": "docker.io",
+            "mirror.example.com:5000": "registry.example.com",        # the same path
+            "deep.example.com/cache": "registry.example.com/-1",      # cache/X is X
+            "deep.example.com/two/parts": "registry.example.com/-2",
+            "proxy.example.com/hub": "docker.io/-1",
+            "team.example.com": "registry.example.com/team",          # X is team/X
+            "m.example.com/same": "registry.example.com",             # same/X is same/X
+            "m.example.com/b/c": "registry.example.com/a",            # b/c/X is a/b/c/X
+            "m.example.com/b": "registry.example.com/ab/-1"}, "%s" % stores(root))
+
+
+def test_mirrors_that_cannot_be_led_back():
+    for text, location, part in (
+            (registry("*.example.com", "", "any.example.org"), "any.example.org", "a wildcard fits"),
+            (registry("registry.example.com", "", "docker.io/mirror"), "docker.io/mirror", "policies name this registry itself"),
+            (registry("registry.example.com", "", "m.example.org/x") + registry("docker.io", "", "m.example.org/x"), "m.example.org/x",
+             "it stands for several names")):
+        with Root() as root:
+            node(root)
+            root.write("/etc/containers/registries.conf", text)
+            result = root.run("enable", "-y", "podman")
+            want_code(result, 0)
+            want_text(result.err, "note: pulls through this mirror are refused: %s: " % location, result)
+            want_text(result.err, part, result)
+            want(location not in stores(root) or "several" in part, "%s" % stores(root))
+    with Root() as root:
+        node(root)
+        root.write("/etc/containers/registries.conf", registry("*.example.net", "", "any.example.org"))
+        want("refused" not in root.run("enable", "-y", "podman").err, "a wildcard that fits no registry of ours")
+
+
+def test_mirrors_and_native_requirements():
+    with Root() as root:
+        root.write("/etc/pullguard/policy.d/a.yaml", policy(
+            "legacy", "registry.example.com/team/**", key_text(), "        signatureFormat: legacy\n        pullguard: {identity: repository}\n"))
+        root.write("/etc/pullguard/policy.d/b.yaml", policy("b", "alpine:*", key_text()))
+        root.write("/etc/containers/registries.conf", registry("registry.example.com", "", "m.example.org/x") +
+                   registry("docker.io", "", "hub.example.org"))
+        want_code(root.run("enable", "-y", "podman"), 0)
+        want(stores(root)["m.example.org/x"] == ("registry.example.com/-1", True) and stores(root)["hub.example.org"] == ("docker.io", False),
+             "%s" % stores(root))
+
+
+def test_where_the_endorser_listens():
+    with Root() as root:
+        node(root)
+        root.write("/etc/pullguard/pullguard.yaml", "endorser: {listen: 127.0.0.2:4242}\n")
+        want_code(root.run("enable", "-y", "podman"), 0)
         with open(root.at("/etc/containers/registries.d/50-pullguard.yaml"), encoding="utf-8") as file:
             text = file.read()
-        want_text(text, '"mirror.example.com:5000":\n    lookaside: http://127.0.0.1:14242/v1/registry.example.com\n')
-        want_text(text, '"team.example.com":\n    lookaside: http://127.0.0.1:14242/v1/registry.example.com/team\n')
-        want("x.example.com" not in text and "deep" not in text, text)
+        want_text(text, "default-docker:\n  lookaside: http://127.0.0.2:4242/v1/_unknown\n")
+        want("14242" not in text, text)
 
 
 def test_start_gates():

@@ -311,6 +311,30 @@ refused "but not where the native check stands beside it" "$R/native/bundle:v1" 
 stop "$YES"
 rm "$PG_NODE/run/pullguard/engine.sock"
 
+# ---- mirrors ----------------------------------------------------------------------------------------------------------------------
+# One without a path of its own, one with: the library asks by the place that it pulls from, the endorsement is by name.
+mirror()
+{
+    printf '[[registry]]\nprefix = "%s"\nlocation = "%s"\ninsecure = true\n[[registry.mirror]]\nlocation = "%s"\ninsecure = true\n' \
+        "$R" "$R" "$1" >"$PG_NODE/etc/containers/registries.conf.d/60-mirror.conf"
+    enable_podman
+}
+from_mirror()
+{
+    grep -q "GET /v2/$1/manifests/" "$PG_WORK/registry.log"
+}
+M=localhost:${R#*:}
+registry_tool copy "$R/key/bundle:v1" "$R/cache/hub/key/bundle:v1" >/dev/null
+registry_tool copy "$R/key/unsigned:v1" "$R/cache/hub/key/unsigned:v1" >/dev/null
+mirror "$M"
+pulled "through a mirror" "$R/key/bundle:v1"
+mirror "$M/cache/hub"
+pulled "through a mirror with a path of its own" "$R/key/bundle:v1"
+expect "which is where it came from" from_mirror cache/hub/key/bundle
+refused "unsigned, through that mirror" "$R/key/unsigned:v1" "$(no_signature vendor "$R/key/unsigned")"
+rm "$PG_NODE/etc/containers/registries.conf.d/60-mirror.conf"
+enable_podman
+
 # ---- the node key -------------------------------------------------------------------------------------------------------------------
 # skopeo keeps the endorsement with the image, as CRI-O's storage does; what CRI-O does at each create, a copy does here.
 TOOLS=skopeo pulled "before the key is rotated" "$R/key/bundle:v1"

@@ -17,16 +17,15 @@
 #include "plugin/cli/enable/registries.h"
 #include "plugin/cli/say.h"
 #include "plugin/crio/node_key.h"
+#include "plugin/engine/settings.h"
 
 enum { TEXT_MAX_BYTES = 1024 * 1024 };
 
 #define GENERATED                                                                                                      \
     "# Written by \"pullguard enable\"; \"pullguard disable\" gives back what was here. Changes are overwritten.\n"
 
-/* Where pullguard-endorser listens unless its unit says otherwise. */
-#define ENDORSER_URL "http://127.0.0.1:14242/v1/"
-
 struct lookaside {
+    struct settings settings; /* where the endorser listens */
     struct names hosts;   /* registries that policies name */
     struct mirrors mirrors;
     struct buf native;    /* JSON: what the native check can demand beside ours */
@@ -35,6 +34,7 @@ struct lookaside {
 
 static void lookaside_done(struct lookaside *lookaside)
 {
+    settings_done(&lookaside->settings);
     names_free(&lookaside->hosts);
     mirrors_done(&lookaside->mirrors);
     tree_free(lookaside->scopes);
@@ -46,7 +46,8 @@ static bool lookaside_init(const struct cli *cli, struct lookaside *ret, struct 
     bool open = false;
 
     ret->native = (struct buf)BUF_INIT(TEXT_MAX_BYTES);
-    if (!registries_of_policies(cli->root, &ret->hosts, &open, &ret->native, err) ||
+    if (!settings_load(cli->root, &ret->settings, err) ||
+        !registries_of_policies(cli->root, &ret->hosts, &open, &ret->native, err) ||
         !json_parse(buf_as_span(&ret->native), "native requirements", TREE_NO_PLACES, &ret->scopes, err) ||
         !mirrors_of_registries(cli->root, &ret->hosts, &ret->mirrors, err))
         return false;
@@ -60,11 +61,7 @@ static bool lookaside_init(const struct cli *cli, struct lookaside *ret, struct 
                   "note: some glob names no registry (as ** or *.example.com/**); these runtimes need each registry by "
                   "name, and refuse the ones that no glob names");
     for (size_t i = 0; i < ret->mirrors.refused.count; i++)
-        say_error(
-            cli,
-            "note: pulls through the mirror %s are refused: its images have another path there, by which the image "
-            "library would ask for endorsements",
-            ret->mirrors.refused.items[i]);
+        say_error(cli, "note: pulls through this mirror are refused: %s", ret->mirrors.refused.items[i]);
     return true;
 }
 
@@ -97,10 +94,12 @@ static bool has_native(const struct lookaside *lookaside, const char *scope)
     return false;
 }
 
-static void put_store(struct buf *text, struct span scope, struct span logical, bool attachments)
+/* base: what goes behind /v1/. */
+static void put_store(struct buf *text, const struct lookaside *lookaside, struct span scope, struct span base,
+                      bool attachments)
 {
-    buf_printf(text, "  \"%.*s\":\n    lookaside: " ENDORSER_URL "%.*s\n", (int)scope.len, (const char *)scope.ptr,
-               (int)logical.len, (const char *)logical.ptr);
+    buf_printf(text, "  \"%.*s\":\n    lookaside: http://%s/v1/%.*s\n", (int)scope.len, (const char *)scope.ptr,
+               lookaside->settings.endorser_listen, (int)base.len, (const char *)base.ptr);
     if (attachments)
         buf_str(text, "    use-sigstore-attachments: true\n");
 }
@@ -111,21 +110,32 @@ static struct span host_of_scope(struct span scope)
     return span_cut(scope, 0, span_find_byte(scope, '/'));
 }
 
+/* Some image of the mirror's registry has a native requirement: its signature has to be looked for at the mirror. */
+static bool mirror_needs_attachments(const struct lookaside *lookaside, const struct mirror *mirror)
+{
+    for (const struct node *scope = first_scope(lookaside); scope != NULL; scope = scope->next)
+        if (span_eq(host_of_scope(scope_name(scope)), host_of_scope(span_str(mirror->prefix))))
+            return true;
+    return false;
+}
+
 static bool add_registries_d(struct changes *changes, const struct lookaside *lookaside, struct error *err)
 {
     CLEANUP(buf_free) struct buf text = BUF_INIT(TEXT_MAX_BYTES);
 
-    buf_str(&text, GENERATED "default-docker:\n  lookaside: " ENDORSER_URL "_unknown\ndocker:\n");
+    buf_printf(&text, GENERATED "default-docker:\n  lookaside: http://%s/v1/_unknown\ndocker:\n",
+               lookaside->settings.endorser_listen);
     for (size_t i = 0; i < lookaside->hosts.count; i++)
-        put_store(&text, span_str(lookaside->hosts.items[i]), span_str(lookaside->hosts.items[i]),
+        put_store(&text, lookaside, span_str(lookaside->hosts.items[i]), span_str(lookaside->hosts.items[i]),
                   has_native(lookaside, lookaside->hosts.items[i]));
     for (const struct node *scope = first_scope(lookaside); scope != NULL; scope = scope->next)
         if (!is_host(lookaside, scope_name(scope)))
-            put_store(&text, scope_name(scope), host_of_scope(scope_name(scope)), true);
+            put_store(&text, lookaside, scope_name(scope), host_of_scope(scope_name(scope)), true);
     /* The library asks by the mirror's name; the endorsement is about the image's own. */
     for (size_t i = 0; i < lookaside->mirrors.count; i++)
-        put_store(&text, span_str(lookaside->mirrors.items[i].location), span_str(lookaside->mirrors.items[i].prefix),
-                  false);
+        put_store(&text, lookaside, span_str(lookaside->mirrors.items[i].location),
+                  span_str(lookaside->mirrors.items[i].base),
+                  mirror_needs_attachments(lookaside, &lookaside->mirrors.items[i]));
     if (!buf_ok(&text))
         return error_oom(err);
     return changes_add_file(changes, "/etc/containers/registries.d/50-pullguard.yaml", buf_cstr(&text), err);

@@ -14,6 +14,7 @@ void mirrors_done(struct mirrors *mirrors)
 {
     for (size_t i = 0; i < mirrors->count; i++) {
         mem_free(mirrors->items[i].location);
+        mem_free(mirrors->items[i].base);
         mem_free(mirrors->items[i].prefix);
     }
     mem_free(mirrors->items);
@@ -41,37 +42,88 @@ static struct span text_of(const struct node *map, const char *name)
     return node_is(member, NODE_STRING) ? member->text : span_str("");
 }
 
+static struct span path_part(struct span name)
+{
+    size_t slash = span_find_byte(name, '/');
+
+    return slash == SIZE_MAX ? span_str("") : span_cut(name, slash + 1, SIZE_MAX);
+}
+
+/* "*.example.com" stands for some registry that a policy names. */
+static bool wildcard_hits(const struct names *hosts, struct span prefix)
+{
+    for (size_t i = 0; i < hosts->count; i++) {
+        struct span host = span_str(hosts->items[i]), tail = span_cut(prefix, 1, SIZE_MAX);
+
+        if (host.len > tail.len && span_eq(span_cut(host, host.len - tail.len, SIZE_MAX), tail))
+            return true;
+    }
+    return false;
+}
+
+static bool refuse(struct mirrors *mirrors, struct span location, const char *why, struct error *err)
+{
+    CLEANUP(mem_freep) char *sentence =
+        mem_printf("%.*s: %s", (int)location.len, (const char *)location.ptr, why);
+
+    return (sentence != NULL && names_add(&mirrors->refused, sentence)) || error_oom(err);
+}
+
+/*
+ * The image library asks base + the path at the mirror, which is the mirror's own path and what follows the prefix. The
+ * prefix has to come in the place of the mirror's path: where it ends with that path, the base is what is in front;
+ * otherwise the endorser is told how many components are the mirror's (plugin/crio/lookaside.h).
+ */
+static char *base_of(struct span location, struct span prefix)
+{
+    struct span own = path_part(location), path = path_part(prefix);
+    size_t components = 1;
+
+    if (own.len == 0)
+        return span_dup(prefix);
+    if (span_eq(own, path))
+        return span_dup(host_part(prefix));
+    if (path.len > own.len + 1 && path.ptr[path.len - own.len - 1] == '/' &&
+        span_eq(span_cut(path, path.len - own.len, SIZE_MAX), own))
+        return span_dup(span_cut(prefix, 0, prefix.len - own.len - 1));
+    for (size_t i = 0; i < own.len; i++)
+        components += own.ptr[i] == '/';
+    return mem_printf("%.*s/-%zu", (int)prefix.len, (const char *)prefix.ptr, components);
+}
+
 static bool add(struct mirrors *mirrors, struct span location, struct span prefix, struct error *err)
 {
     struct mirror *mirror;
 
-    for (size_t i = 0; i < mirrors->count; i++)
-        if (span_eq_str(location, mirrors->items[i].location))
-            return true; /* a scope may stand once; the first file wins, as everywhere in this format */
+    for (size_t i = 0; i < mirrors->count; i++) {
+        if (!span_eq_str(location, mirrors->items[i].location))
+            continue;
+        /* A scope may stand once. */
+        return span_eq_str(prefix, mirrors->items[i].prefix) ||
+               refuse(mirrors, location, "it stands for several names, and by its own path nobody can tell which", err);
+    }
     if (!mem_grow(&mirrors->items, &mirrors->capacity, mirrors->count, sizeof(*mirrors->items), MIRRORS_MAX))
         return error_set(err, REASON_LIMIT, "more than %d mirrors in registries.conf", MIRRORS_MAX);
     mirror = &mirrors->items[mirrors->count];
     mirror->location = span_dup(location);
     mirror->prefix = span_dup(prefix);
+    mirror->base = base_of(location, prefix);
     mirrors->count++;
-    return (mirror->location != NULL && mirror->prefix != NULL) || error_oom(err);
+    return (mirror->location != NULL && mirror->prefix != NULL && mirror->base != NULL) || error_oom(err);
 }
 
-/*
- * The look-aside address is base + the path at the mirror. It can be led back to the image's own path only when the
- * mirror adds nothing in front: then the base carries what the prefix has.
- */
 static bool consider(struct mirrors *mirrors, const struct names *hosts, struct span location, struct span prefix,
                      struct error *err)
 {
-    CLEANUP(mem_freep) char *shown = NULL;
-
-    if (location.len == 0 || span_eq(location, prefix) || names_host(hosts, location))
+    if (location.len == 0 || span_eq(location, prefix))
         return true;
-    if (span_find_byte(location, '/') == SIZE_MAX && span_find_byte(prefix, '*') == SIZE_MAX)
-        return add(mirrors, location, prefix, err);
-    shown = span_dup(location);
-    return (shown != NULL && names_add(&mirrors->refused, shown)) || error_oom(err);
+    if (span_starts(prefix, "*."))
+        return refuse(mirrors, location, "it stands for every registry that a wildcard fits, and which one it was is "
+                      "lost on the way", err);
+    if (names_host(hosts, host_part(location)))
+        return refuse(mirrors, location, "policies name this registry itself, so images at it are asked for by its own "
+                      "name", err);
+    return add(mirrors, location, prefix, err);
 }
 
 static bool read_registry(const struct node *registry, const struct names *hosts, struct mirrors *mirrors,
@@ -83,7 +135,7 @@ static bool read_registry(const struct node *registry, const struct names *hosts
 
     if (prefix.len == 0)
         prefix = location;
-    if (!names_host(hosts, host_part(prefix)))
+    if (!names_host(hosts, host_part(prefix)) && !(span_starts(prefix, "*.") && wildcard_hits(hosts, prefix)))
         return true;
     for (const struct node *one = node_is(list, NODE_LIST) ? list->child : NULL; one != NULL; one = one->next)
         if (!consider(mirrors, hosts, text_of(one, "location"), prefix, err))

@@ -16,18 +16,18 @@ bool registries_of_policies(const char *root, struct names *ret, bool *ret_open,
     MUST_CHECK;
 
 /*
- * Mirrors and rewritten locations in containers' registries.conf whose images have the same path as at home: the image
- * library looks for signatures under the mirror's name.
+ * Mirrors and rewritten locations in containers' registries.conf: the image library looks for signatures under the
+ * place that an image is pulled from, and the endorsement is about the name that was asked for.
  */
 struct mirror {
-    char *location; /* as the mirror is called: "mirror.example.com" */
-    char *prefix;   /* what it stands for: "registry.example.com", or with a path that is put in front */
+    char *location; /* as the mirror is called: "mirror.example.com", "mirror.example.com/cache" */
+    char *base;     /* what goes behind the endorser's /v1/: "registry.example.com", "registry.example.com/-1" */
+    char *prefix;   /* what it stands for */
 };
 struct mirrors {
     struct mirror *items;
     size_t count, capacity;
-    struct names
-        refused; /* locations whose paths differ: no look-aside address can say what the image is called at home */
+    struct names refused; /* sentences: places whose images cannot be led back to one name, and why */
 };
 void mirrors_done(struct mirrors *mirrors);
 /* Those that stand for one of the hosts. Reads registries.conf and registries.conf.d of the node. */
