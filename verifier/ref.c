@@ -235,6 +235,8 @@ static bool parse_name(struct span written, struct span name, struct ref *ref, s
     /* distribution/reference refuses it: runtimes read such a name as an image ID. */
     if (slash == SIZE_MAX && is_hex_id(name))
         return bad(err, written, "64 hexadecimal digits are an image ID, not a name");
+    if (span_starts(name, "https://") || span_starts(name, "http://") || span_starts(name, "docker://"))
+        return bad(err, written, "a reference has no scheme: leave out what stands in front of the host");
     ref->host = has_host ? host_canonical(span_cut(name, 0, slash)) : mem_strdup(docker_hub);
     if (!ref->host)
         return bad(err, written, "the part before the first slash is not a valid host[:port]");

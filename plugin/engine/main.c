@@ -43,7 +43,7 @@ static void clean_up_inheritance(void)
 
 static int usage(void)
 {
-    static const char text[] = "pullguard-engine is started by libpullguard; see pullguard(8)\n";
+    static const char text[] = "pullguard-engine is started by libpullguard; see pullguard(1)\n";
 
     if (write(2, text, sizeof(text) - 1) < 0)
         return EXIT_USAGE;

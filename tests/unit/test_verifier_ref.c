@@ -117,6 +117,21 @@ static const char *const bad[] = {
     "r.example/a@sha256:" HEX64 ":t",
 };
 
+START_TEST(schemes_are_named)
+{
+    static const char *const written[] = {"https://r.example/app:1", "http://r.example/app", "docker://alpine"};
+
+    for (size_t i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
+        struct error err = ERROR_INIT;
+        struct ref ref = {0};
+
+        ck_assert(!ref_parse(span_str(written[i]), &ref, &err));
+        ck_assert_int_eq(err.reason, REASON_BAD_REQUEST);
+        ck_assert_ptr_nonnull(strstr(err.text, "has no scheme"));
+    }
+}
+END_TEST
+
 START_TEST(other_texts_are_refused)
 {
     struct ref ref = {0};
@@ -184,6 +199,7 @@ int main(void)
     TCase *cases = tcase_create("ref");
 
     tcase_add_loop_test(cases, references_become_canonical, 0, (int)(sizeof(good) / sizeof(good[0])));
+    tcase_add_test(cases, schemes_are_named);
     tcase_add_loop_test(cases, other_texts_are_refused, 0, (int)(sizeof(bad) / sizeof(bad[0])));
     tcase_add_test(cases, sizes_are_limited);
     tcase_add_test(cases, repositories_have_no_tag);
