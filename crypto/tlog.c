@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/tlog.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/canonical.h"
 #include "base/encode.h"
+#include "base/json_out.h"
 #include "base/limits.h"
 #include "crypto/digest.h"
 #include "crypto/key_internal.h"
@@ -61,16 +64,24 @@ bool tlog_host_of_url(struct span url, char *dst, size_t dst_size)
     return true;
 }
 
-/* RFC 8785 over these four members: sorted names, no spaces, integers in decimal; nothing in them needs escaping. */
-static void canonical_promise(const struct tlog_promise *promise, struct buf *ret)
+/* What the log has signed: RFC 8785 over these four members. */
+static bool canonical_promise(const struct tlog_promise *promise, struct buf *ret, struct error *err)
 {
-    char id[2 * TLOG_ID_BYTES + 1];
+    struct buf text CLEANUP(buf_free) = BUF_INIT(LIMIT_EVIDENCE_BYTES);
+    struct json_out out = json_out_to(&text);
+    char id[2 * TLOG_ID_BYTES + 1], index[24];
 
     hex_encode(span_of(promise->log_id.bytes, TLOG_ID_BYTES), id);
-    buf_str(ret, "{\"body\":\"");
-    base64_encode(promise->body, ret);
-    buf_printf(ret, "\",\"integratedTime\":%lld,\"logID\":\"%s\",\"logIndex\":%llu}",
-               (long long)promise->integrated_time, id, (unsigned long long)promise->log_index);
+    (void)snprintf(index, sizeof(index), "%llu", (unsigned long long)promise->log_index);
+    json_open_map(&out, NULL);
+    json_put_base64(&out, "body", promise->body);
+    json_put_int(&out, "integratedTime", promise->integrated_time);
+    json_put_raw(&out, "logIndex", span_str(index));
+    json_put_str(&out, "logID", id);
+    json_close_map(&out);
+    if (!buf_ok(&text))
+        return error_oom(err);
+    return canonical_rewrite(buf_as_span(&text), ret, err);
 }
 
 bool tlog_verify_promise(const struct tlog_promise *promise, struct span set, const struct pubkey *key,
@@ -86,9 +97,8 @@ bool tlog_verify_promise(const struct tlog_promise *promise, struct span set, co
         return error_set(err, REASON_WRONG_KEY, "log entry is of another log than this key's");
     if (pubkey_type(key) == KEY_ED25519)
         scheme.hash = DIGEST_NONE;
-    canonical_promise(promise, &signed_bytes);
-    if (!buf_ok(&signed_bytes))
-        return error_oom(err);
+    if (!canonical_promise(promise, &signed_bytes, err))
+        return false;
     if (!pubkey_verify(key, &scheme, buf_as_span(&signed_bytes), set, err))
         return error_set(err, REASON_BAD_SIGNATURE, "the log's signed entry timestamp does not verify");
     return true;

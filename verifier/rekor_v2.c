@@ -7,6 +7,10 @@
 
 #include <string.h>
 
+#include "base/canonical.h"
+#include "base/json_out.h"
+#include "base/limits.h"
+
 static const char *digest_enum(enum digest_alg alg)
 {
     switch (alg) {
@@ -70,8 +74,34 @@ static bool message_digest(const struct rekor_subject *subject, enum digest_alg 
     return digest_compute(alg, subject->message, ret);
 }
 
+static void write_entry(const struct rekor_subject *subject, const struct digest *digest, const char *details,
+                        struct buf *ret)
+{
+    struct json_out out = json_out_to(ret);
+
+    json_open_map(&out, NULL);
+    json_put_str(&out, "apiVersion", "0.0.2");
+    json_put_str(&out, "kind", "hashedrekord");
+    json_open_map(&out, "spec");
+    json_open_map(&out, "hashedRekordV002");
+    json_open_map(&out, "data");
+    json_put_str(&out, "algorithm", digest_enum(digest->alg));
+    json_put_base64(&out, "digest", span_of(digest->bytes, digest_size(digest->alg)));
+    json_close_map(&out);
+    json_open_map(&out, "signature");
+    json_put_base64(&out, "content", subject->signature);
+    json_open_map(&out, "verifier");
+    json_put_str(&out, "keyDetails", details);
+    json_open_map(&out, subject->cert ? "x509Certificate" : "publicKey");
+    json_put_base64(&out, "rawBytes", subject->cert ? cert_der(subject->cert) : pubkey_spki(subject->key));
+    for (int level = 0; level < 6; level++)
+        json_close_map(&out);
+}
+
+/* The leaf that the log has hashed: RFC 8785 over the entry. */
 bool rekor_rebuild_v2(const struct rekor_subject *subject, struct buf *ret, struct error *err)
 {
+    struct buf text CLEANUP(buf_free) = BUF_INIT(LIMIT_EVIDENCE_BYTES);
     const struct pubkey *key = subject->cert ? cert_key(subject->cert) : subject->key;
     struct digest digest = {0};
     enum digest_alg alg;
@@ -81,18 +111,8 @@ bool rekor_rebuild_v2(const struct rekor_subject *subject, struct buf *ret, stru
         return error_set(err, REASON_UNSUPPORTED, "log entry: Rekor v2 has no entries by this kind of key");
     if (!message_digest(subject, alg, &digest))
         return error_set(err, REASON_UNSUPPORTED, "log entry: the digest for this kind of key is not known");
-    /* RFC 8785: members sorted, no spaces; base64 needs no escapes. */
-    buf_str(ret, "{\"apiVersion\":\"0.0.2\",\"kind\":\"hashedrekord\",\"spec\":{\"hashedRekordV002\":{\"data\":{"
-                 "\"algorithm\":\"");
-    buf_str(ret, digest_enum(alg));
-    buf_str(ret, "\",\"digest\":\"");
-    base64_encode(span_of(digest.bytes, digest_size(alg)), ret);
-    buf_str(ret, "\"},\"signature\":{\"content\":\"");
-    base64_encode(subject->signature, ret);
-    buf_str(ret, "\",\"verifier\":{\"keyDetails\":\"");
-    buf_str(ret, details);
-    buf_str(ret, subject->cert ? "\",\"x509Certificate\":{\"rawBytes\":\"" : "\",\"publicKey\":{\"rawBytes\":\"");
-    base64_encode(subject->cert ? cert_der(subject->cert) : pubkey_spki(subject->key), ret);
-    buf_str(ret, "\"}}}}}}");
-    return buf_ok(ret) ? true : error_oom(err);
+    write_entry(subject, &digest, details, &text);
+    if (!buf_ok(&text))
+        return error_oom(err);
+    return canonical_rewrite(buf_as_span(&text), ret, err);
 }

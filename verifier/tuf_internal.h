@@ -81,7 +81,4 @@ bool tuf_search_target(const struct tuf_document *targets, const struct tuf_dele
 /* PATHPATTERN of 4.5: '*' and '?' within one part of the path. */
 bool tuf_path_matches(struct span pattern, struct span path);
 
-/* Appends OLPC canonical JSON; false for numbers that it does not know (fractions, exponents). */
-bool tuf_canonical(const struct node *node, struct buf *buf) MUST_CHECK;
-
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/canonical.h"
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/limits.h"
@@ -74,7 +75,7 @@ bool tuf_document_parse(struct span bytes, enum tuf_role role, const char *file,
         !read_common(&made, role, err))
         return false;
     made.canonical = (struct buf)BUF_INIT(2 * bytes.len + 64);
-    if (!tuf_canonical(made.signed_part, &made.canonical) || !buf_ok(&made.canonical))
+    if (!canonical_write(made.signed_part, CANONICAL_OLPC, &made.canonical) || !buf_ok(&made.canonical))
         return error_set(err, REASON_MALFORMED, "%s has numbers that canonical JSON does not know", made.file);
     tuf_document_move(ret, &made);
     return true;
@@ -229,11 +230,11 @@ bool tuf_same_role(const struct tuf_document *a, const struct tuf_document *b, e
         const struct node *entry = node_get(node_get(roots[i]->signed_part, "roles"), role_names[role]);
         const struct node *ids = node_get(entry, "keyids");
 
-        same = same && entry && tuf_canonical(entry, &forms[i]);
+        same = same && entry && canonical_write(entry, CANONICAL_OLPC, &forms[i]);
         for (const struct node *id = ids ? ids->child : NULL; id; id = id->next) {
             const struct node *key = node_get_span(node_get(roots[i]->signed_part, "keys"), id->text);
 
-            same = same && key && tuf_canonical(key, &forms[i]);
+            same = same && key && canonical_write(key, CANONICAL_OLPC, &forms[i]);
         }
     }
     same = same && buf_ok(&forms[0]) && buf_ok(&forms[1]) && span_eq(buf_as_span(&forms[0]), buf_as_span(&forms[1]));

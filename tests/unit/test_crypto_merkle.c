@@ -8,7 +8,10 @@
 
 enum { MAX_LEAVES = 40, MAX_PATH = 8 };
 
-/* The eight entries of the certificate-transparency reference tests, and the root over the first n of them. */
+/*
+ * The eight entries of the Merkle tree tests of google/certificate-transparency (Apache-2.0), which is the RFC's
+ * reference implementation, and the root over the first n of them. RFC 6962 itself prints no hashes.
+ */
 static const char *const entries[] = {"", "00", "10", "2021", "3031", "40414243", "5051525354555657",
                                       "606162636465666768696a6b6c6d6e6f"};
 static const char *const roots[] = {
