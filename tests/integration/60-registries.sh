@@ -34,13 +34,17 @@ make_key good
 make_key other
 
 for layout in legacy bundle; do
-    # Image and signature on both; image on the mirror with its signature upstream only; neither signed.
-    for repo in both upstream wrong; do
+    # Signed alike on both; on the mirror without the signature; with one that upstream has replaced since; by another key.
+    for repo in both upstream stale wrong; do
         key=$([ "$repo" = wrong ] && echo other || echo good)
         digest=$(push_image "$UP_PUSH/app/$layout-$repo:v1")
         sign "$layout" "$key" "$UP_PUSH/app/$layout-$repo@$digest"
         push_image "$MIRROR_PUSH/app/$layout-$repo:v1" "$UP_PUSH/app/$layout-$repo:v1" >/dev/null
-        [ "$repo" = upstream ] || sign "$layout" "$key" "$MIRROR_PUSH/app/$layout-$repo@$digest"
+        case $repo in
+            stale) sign "$layout" other "$MIRROR_PUSH/app/$layout-$repo@$digest" ;;
+            both | wrong) sign "$layout" "$key" "$MIRROR_PUSH/app/$layout-$repo@$digest" ;;
+        esac
+        declare "DIGEST_${layout}_$repo=$digest"
     done
 done
 for at in "$UP_PUSH" "$MIRROR_PUSH"; do push_image "$at/app/unsigned:v1" unsigned >/dev/null; done
@@ -70,6 +74,7 @@ say "upstream with login $UP, mirror $MIRROR"
 for layout in legacy bundle; do
     expect_allow "$layout: image and signature on the mirror" "$HOST/app/$layout-both:v1" "${PULL[@]}"
     expect_allow "$layout: image on the mirror, signature upstream" "$HOST/app/$layout-upstream:v1" "${PULL[@]}"
+    expect_allow "$layout: the mirror has an old signature, upstream the right one" "$HOST/app/$layout-stale:v1" "${PULL[@]}"
     expect_deny "$layout: signed by another key, on both" "$HOST/app/$layout-wrong:v1" wrong_key "${PULL[@]}"
 done
 expect_deny "unsigned on both" "$HOST/app/unsigned:v1" no_signature "${PULL[@]}"
@@ -110,6 +115,69 @@ expect_says()
 expect_says "a hosts.toml that does not parse is named, not passed over" hosts.toml
 expect "no login in journal, log or containerd's log" sh -c "! grep -rqF '${LOGIN#Basic }' '$PG_JOURNAL' '$PG_NODE/var' '$PG_WORK/containerd.log'"
 rm -r "$CERTS" "$ETC/policy.d"/*
+
+# ---- the same for CRI-O and podman: a mirror in registries.conf ----------------------------------------------------------------
+mkdir -p "$PG_NODE/etc/containers"
+registries_conf() # LINE...: of the registry itself
+{
+    printf '[[registry]]\nprefix = "%s"\nlocation = "%s"\n' "$HOST" "$UP_PUSH"
+    printf '%s\n' "$@" '[[registry.mirror]]' "location = \"$MIRROR_PUSH\""
+} >"$PG_NODE/etc/containers/registries.conf"
+registries_conf "insecure = true"
+pg_settings "registries-conf: /etc/containers/registries.conf" "cache: {enabled: false}"
+write_policy node "$HOST/app/**" good
+decide() # REPOSITORY DIGEST
+{
+    "$CONTAINERD_BIN_DIR/pullguard" -name "$HOST/app/$1:v1" -digest "$2" -stdin-media-type application/vnd.oci.descriptor.v1+json </dev/null
+}
+refused() # REASON REPOSITORY DIGEST
+{
+    local out
+    if out=$(decide "$2" "$3"); then return 1; fi
+    echo "$out"
+    grep -qE "^$1:" <<<"$out"
+}
+asked() # REGISTRY REPOSITORY KIND
+{
+    grep -q "GET /v2/app/$2/$3/" "$PG_WORK/$1.log"
+}
+for layout in legacy bundle; do
+    for repo in both upstream stale wrong; do
+        name=DIGEST_${layout}_$repo
+        : >"$PG_WORK/up-push.log"
+        : >"$PG_WORK/mirror-push.log"
+        if [ "$repo" = wrong ]; then
+            expect "registries.conf, $layout: signed by another key, on both" refused wrong_key "$layout-$repo" "${!name}"
+        else
+            expect "registries.conf, $layout: $repo" decide "$layout-$repo" "${!name}"
+        fi
+        expect "  the mirror was asked" asked mirror-push "$layout-$repo" manifests
+        if [ "$repo" = both ]; then
+            expect "  upstream has it too, and was not asked" sh -c "! grep -q 'GET /v2/app/$layout-$repo/blobs/' '$PG_WORK/up-push.log'"
+        else
+            expect "  then upstream" asked up-push "$layout-$repo" blobs
+        fi
+    done
+done
+# Signatures in a repository of their own: what a policy's source names is behind the same mirror.
+signatures_in()
+{
+    write_policy node "$HOST/app/**" good
+    sed -i "s,^      key:,      source: [{oci: \"$HOST/app/$1\"}]\n      key:," "$ETC/policy.d/node.yaml"
+}
+for repo in both upstream stale; do
+    name=DIGEST_legacy_$repo
+    signatures_in "legacy-$repo"
+    expect "a policy's source behind the mirror: $repo" decide elsewhere "${!name}"
+done
+signatures_in legacy-wrong
+expect "a policy's source behind the mirror: signed by another key" refused wrong_key elsewhere "$DIGEST_legacy_wrong"
+write_policy node "$HOST/app/**" good
+registries_conf "blocked = true"
+expect "a registry that registries.conf blocks" refused fetch_failed legacy-both "$DIGEST_legacy_both"
+registries_conf "insecure ="
+expect "a registries.conf that does not parse" refused policy_error legacy-both "$DIGEST_legacy_both"
+rm -r "${ETC:?}/policy.d"/* "${PG_NODE:?}/etc/containers"
 
 # ---- no registry at all -------------------------------------------------------------------------------------------------------
 # The network of this whole program has nothing but loopback; now no registry is left on it either.
