@@ -68,8 +68,8 @@ static int rotate_run(const struct cli *cli, const void *values UNUSED, const st
         return say_failed(cli, &err);
     if (!cli->json)
         printf("The old key is gone, and with it every endorsement made by it.\n"
-               "Next: systemctl restart pullguard-endorser. Images pulled before must be pulled again before CRI-O "
-               "starts them.\n");
+               "Images pulled before must be pulled again before CRI-O starts them. The endorser uses the new key from "
+               "now on.\n");
     return show(cli, key);
 }
 

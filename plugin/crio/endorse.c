@@ -92,24 +92,23 @@ static void answer_endorsement(const struct endorser *endorser, const struct loo
 
     lookaside_payload(request, &payload);
     if (!buf_ok(&payload) || !privkey_sign(endorser->node_key, buf_as_span(&payload), &signature, &err)) {
-        http_respond(ret, 503, "pullguard: the node key could not sign (internal)", span_str(""));
+        http_refuse(ret, 503, "the node key could not sign (internal)");
         return;
     }
     lookaside_signature(buf_as_span(&payload), buf_as_span(&signature), &body);
     if (buf_ok(&body))
         http_respond(ret, 200, NULL, buf_as_span(&body));
     else
-        http_respond(ret, 503, "pullguard: out of memory", span_str(""));
+        http_refuse(ret, 503, "out of memory");
 }
 
 static void answer_refusal(const struct response *response, struct buf *ret)
 {
     bool undecided = response->reason == REASON_UNAVAILABLE || response->reason == REASON_TIMEOUT ||
                      response->reason == REASON_INTERNAL;
-    char *phrase CLEANUP(mem_freep) =
-        mem_printf("pullguard: %s", response->message ? response->message : "refused without a reason (internal)");
 
-    http_respond(ret, undecided ? 503 : 403, phrase ? phrase : "pullguard: out of memory", span_str(""));
+    http_refuse(ret, undecided ? 503 : 403,
+                response->message ? response->message : "refused without a reason (internal)");
 }
 
 /* The helper's references are kept under canonical names; the path may say docker.io where those say index.docker.io.
@@ -131,7 +130,7 @@ void endorse(struct endorser *endorser, struct span target, struct buf *ret)
     struct error err = ERROR_INIT;
 
     if (!lookaside_parse_target(target, &request, &err)) {
-        http_respond(ret, 400, err.text, span_str(""));
+        http_refuse(ret, 400, err.text);
         return;
     }
     if (request.number > 1) {

@@ -29,7 +29,11 @@ struct http_request {
  */
 bool http_parse_request(struct span head, bool *ret_done, struct http_request *ret, struct error *err) MUST_CHECK;
 
-/* The same for the endorser: only GET, and the query, if any, is refused. */
+/*
+ * The same for the endorser, which reads every line of the head: only GET of HTTP/1.0 or 1.1, no query, no escapes, no
+ * body, well-formed header lines, and one Host that is loopback (a name would be a web page's, which a browser on this
+ * node was talked into asking for). Lines may end in LF alone (RFC 9112 2.2). What follows the head is not looked at.
+ */
 bool http_parse_head(struct span head, bool *ret_done, struct span *ret_target, struct error *err) MUST_CHECK;
 
 /*
@@ -37,5 +41,8 @@ bool http_parse_head(struct span head, bool *ret_done, struct span *ret_target, 
  * phrase cannot hold are replaced.
  */
 void http_respond(struct buf *ret, unsigned int status, const char *reason, struct span body);
+
+/* A refusal in our words: "pullguard: " and the text. */
+void http_refuse(struct buf *ret, unsigned int status, const char *text);
 
 #endif

@@ -3,11 +3,12 @@
  * pullguard-endorser: the look-aside signature store of this node, for CRI-O, podman, buildah, skopeo and bootc. Every
  * signature it hands out is an endorsement by the node key, made when the policy allows the image.
  *
- * One process per request, at most MAX_CHILDREN, so that one slow client delays nobody; the listener itself reads only
- * the auth helper's messages, from root. Loopback only.
+ * One process per whole request (connections.h), so that one slow client delays nobody; the listener itself reads
+ * heads, and the auth helper's messages from root. Loopback only.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -26,24 +27,27 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/wire.h"
+#include "plugin/crio/connections.h"
 #include "plugin/crio/control.h"
 #include "plugin/crio/endorse.h"
 #include "plugin/crio/http.h"
 #include "plugin/crio/node_key.h"
+#include "plugin/crio/peer.h"
 
 enum {
-    MAX_CHILDREN = 64,       /* as many requests at once; more are told to come back (503) */
-    HEAD_WAIT_MS = 5000,     /* a client on loopback sends its head at once */
     CONTROL_WAIT_MS = 500,
     CONTROL_MAX_BYTES = 256 * 1024 + 64,
     RESPONSE_MAX_BYTES = 4 * 1024 * 1024, /* the image library's own limit */
     BACKLOG = 128,
+    DRAIN_BYTES = 64 * 1024, /* what a client may still say after its request */
 };
 
 struct server {
     struct endorser endorser;
+    struct connections connections;
+    struct privkey *node_key;
+    struct stat node_key_file; /* what node_key was read from */
     int http_fd, control_fd, signal_fd;
-    unsigned int children;
 };
 
 static int fail(const char *text)
@@ -105,32 +109,6 @@ static bool listen_control(const char *root, int *ret, struct error *err)
     return true;
 }
 
-static bool read_head(int fd, struct buf *head, struct span *ret_target, struct error *err)
-{
-    int64_t deadline = mono_ms() + HEAD_WAIT_MS;
-    bool done = false;
-
-    while (!done) {
-        struct pollfd wait = {.fd = fd, .events = POLLIN};
-        uint8_t chunk[1024];
-        ssize_t got;
-
-        if (poll(&wait, 1, deadline_left_ms(deadline)) <= 0)
-            return error_set(err, REASON_TIMEOUT, "no request within %d ms", HEAD_WAIT_MS);
-        got = recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
-        if (got < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
-        if (got <= 0)
-            return error_set(err, REASON_UNAVAILABLE, "the client closed the connection");
-        buf_append(head, chunk, (size_t)got);
-        if (!buf_ok(head))
-            return error_set(err, REASON_LIMIT, "the request's head is too long");
-        if (!http_parse_head(buf_as_span(head), &done, ret_target, err))
-            return false;
-    }
-    return true;
-}
-
 static void send_all(int fd, struct span bytes)
 {
     while (bytes.len > 0) {
@@ -144,64 +122,102 @@ static void send_all(int fd, struct span bytes)
     }
 }
 
-static void serve_request(struct server *server, int fd)
+/* Until the client closes: an answer is lost when its socket is closed with bytes that were not read. */
+static void drain(int fd)
 {
-    struct buf head CLEANUP(buf_free) = BUF_INIT(HTTP_HEAD_BYTES + 1024);
+    int64_t deadline = mono_ms() + CLOSE_WAIT_MS;
+    size_t left = DRAIN_BYTES;
+    uint8_t chunk[1024];
+
+    (void)shutdown(fd, SHUT_WR);
+    while (left >= sizeof(chunk)) {
+        struct pollfd wait = {.fd = fd, .events = POLLIN};
+
+        if (poll(&wait, 1, deadline_left_ms(deadline)) <= 0 || recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT) <= 0)
+            return;
+        left -= sizeof(chunk);
+    }
+}
+
+static void serve_request(struct server *server, struct connection *connection)
+{
     struct buf response CLEANUP(buf_free) = BUF_INIT(RESPONSE_MAX_BYTES);
     struct timeval send_limit = {.tv_sec = HEAD_WAIT_MS / 1000};
     struct error err = ERROR_INIT;
     struct span target = {NULL, 0};
+    bool done = false;
 
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &send_limit, sizeof(send_limit));
-    if (read_head(fd, &head, &target, &err))
+    (void)fcntl(connection->fd, F_SETFL, 0); /* blocking again, with a limit */
+    (void)setsockopt(connection->fd, SOL_SOCKET, SO_SNDTIMEO, &send_limit, sizeof(send_limit));
+    if (http_parse_head(buf_as_span(&connection->head), &done, &target, &err) && done)
         endorse(&server->endorser, target, &response);
     else
-        http_respond(&response, 400, err.text, span_str(""));
+        http_refuse(&response, 400, err.text);
     if (buf_ok(&response))
-        send_all(fd, buf_as_span(&response));
+        send_all(connection->fd, buf_as_span(&response));
+    drain(connection->fd);
 }
 
-static void run_child(struct server *server, int fd)
+static void run_child(struct server *server, struct connection *connection)
 {
     sigset_t none;
 
     (void)close(server->http_fd);
     (void)close(server->control_fd);
     (void)close(server->signal_fd);
+    connections_leave_all_but(&server->connections, connection);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    serve_request(server, fd);
+    serve_request(server, connection);
     _exit(EXIT_SUCCESS);
 }
 
-static void refuse_busy(int fd)
+/* `pullguard node-key rotate` counts from the next request on. A key that cannot be read leaves the old one in use. */
+static void renew_node_key(struct server *server)
 {
-    struct buf response CLEANUP(buf_free) = BUF_INIT(1024);
+    struct privkey *key = NULL;
+    struct error err = ERROR_INIT;
 
-    http_respond(&response, 503, "pullguard: too many requests at once", span_str(""));
-    if (buf_ok(&response))
-        send_all(fd, buf_as_span(&response));
+    if (!node_key_changed(server->endorser.root, &server->node_key_file))
+        return;
+    if (!node_key_open(server->endorser.root, &key, &err)) {
+        (void)fprintf(stderr, "pullguard-endorser: the new node key: %s\n", err.text);
+        return;
+    }
+    privkey_freep(&server->node_key);
+    server->node_key = key;
+    server->endorser.node_key = key;
 }
 
+static void start_answers(struct server *server)
+{
+    struct connection *next;
+
+    while ((next = connections_next(&server->connections))) {
+        pid_t pid;
+
+        renew_node_key(server);
+        pid = fork();
+        if (pid == 0)
+            run_child(server, next);
+        if (pid > 0)
+            connections_answered_by(&server->connections, next, pid);
+        else
+            connections_refuse(next, 503, "no process could be started for this request", mono_ms());
+    }
+}
+
+/* Without the kernel's answer about the peer it counts as nobody's, which is one user more. */
 static void accept_http(struct server *server)
 {
-    int fd CLEANUP(fd_closep) = accept4(server->http_fd, NULL, NULL, SOCK_CLOEXEC);
-    pid_t pid;
+    int fd = accept4(server->http_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    uid_t user = (uid_t)-1;
 
     if (fd < 0)
         return;
-    if (server->children >= MAX_CHILDREN) {
-        refuse_busy(fd);
-        return;
-    }
-    pid = fork();
-    if (pid == 0)
-        run_child(server, fd);
-    if (pid > 0)
-        server->children++;
-    else
-        refuse_busy(fd);
+    (void)peer_user(fd, &user);
+    connections_add(&server->connections, fd, user, mono_ms());
 }
 
 static bool read_control(int fd, struct pull *ret, struct error *err)
@@ -244,31 +260,35 @@ static bool read_signals(struct server *server)
 {
     struct signalfd_siginfo info;
     bool stop = false;
+    pid_t pid;
 
     while (read(server->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
         stop = stop || info.ssi_signo != SIGCHLD;
-    while (server->children > 0 && waitpid(-1, NULL, WNOHANG) > 0)
-        server->children--;
+    while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+        connections_answer_over(&server->connections, pid);
     return stop;
 }
 
 static void serve(struct server *server)
 {
+    enum { SIGNALS, CONTROL, HTTP, CLIENTS };
+    struct pollfd waits[CLIENTS + CONNECTIONS_MAX] = {[SIGNALS] = {.fd = server->signal_fd, .events = POLLIN},
+                                                      [CONTROL] = {.fd = server->control_fd, .events = POLLIN},
+                                                      [HTTP] = {.fd = server->http_fd, .events = POLLIN}};
     bool stop = false;
 
     while (!stop) {
-        struct pollfd waits[] = {{.fd = server->signal_fd, .events = POLLIN},
-                                 {.fd = server->control_fd, .events = POLLIN},
-                                 {.fd = server->http_fd, .events = POLLIN}};
-
-        if (poll(waits, ARRAY_LEN(waits), -1) < 0 && errno != EINTR)
+        connections_poll(&server->connections, waits + CLIENTS);
+        if (poll(waits, ARRAY_LEN(waits), connections_wait_ms(&server->connections, mono_ms())) < 0 && errno != EINTR)
             return;
-        if (waits[0].revents)
+        if (waits[SIGNALS].revents)
             stop = read_signals(server);
-        if (waits[1].revents) /* before HTTP: the helper speaks before the request it helps */
+        if (waits[CONTROL].revents) /* before HTTP: the helper speaks before the request it helps */
             accept_control(server);
-        if (waits[2].revents)
+        connections_step(&server->connections, waits + CLIENTS, mono_ms());
+        if (waits[HTTP].revents)
             accept_http(server);
+        start_answers(server);
     }
 }
 
@@ -286,20 +306,28 @@ static bool catch_signals(int *ret, struct error *err)
     return *ret >= 0 || error_errno(err, REASON_INTERNAL, errno, "signalfd");
 }
 
+static bool open_node_key(struct server *server, struct error *err)
+{
+    if (!node_key_open(server->endorser.root, &server->node_key, err))
+        return false;
+    (void)node_key_changed(server->endorser.root, &server->node_key_file);
+    server->endorser.node_key = server->node_key;
+    return true;
+}
+
 static int run(const char *root, const char *listen_text)
 {
-    struct privkey *key CLEANUP(privkey_freep) = NULL;
-    struct server *server = mem_new(1, sizeof(*server)); /* the table of pulls is too large for the stack */
+    struct server *server = mem_new(1, sizeof(*server)); /* its tables are too large for the stack */
     struct error err = ERROR_INIT;
 
     if (!server)
         return fail("out of memory");
     server->http_fd = server->control_fd = server->signal_fd = -1;
     (void)prctl(PR_SET_DUMPABLE, 0); /* the node key and credentials stay out of core files */
-    if (node_key_open(root, &key, &err) && catch_signals(&server->signal_fd, &err) &&
+    server->connections.owner = geteuid();
+    server->endorser.root = root;
+    if (open_node_key(server, &err) && catch_signals(&server->signal_fd, &err) &&
         listen_control(root, &server->control_fd, &err) && listen_http(listen_text, &server->http_fd, &err)) {
-        server->endorser.root = root;
-        server->endorser.node_key = key;
         serve(server);
         err.text[0] = '\0';
     }
@@ -307,6 +335,8 @@ static int run(const char *root, const char *listen_text)
     fd_closep(&server->control_fd);
     fd_closep(&server->signal_fd);
     pulls_done(&server->endorser.pulls);
+    connections_done(&server->connections);
+    privkey_freep(&server->node_key);
     mem_free(server);
     return err.text[0] ? fail(err.text) : EXIT_SUCCESS;
 }

@@ -47,3 +47,17 @@ bool node_key_open(const char *root, struct privkey **ret, struct error *err)
     }
     return privkey_parse_pem(buf_as_span(&pem), ret, err) || error_wrap(err, "%s", path);
 }
+
+bool node_key_changed(const char *root, struct stat *seen)
+{
+    char *path CLEANUP(mem_freep) = path_under(root, NODE_KEY_PATH);
+    struct stat now;
+    bool same;
+
+    if (!path || stat(path, &now) != 0)
+        return false;
+    same = now.st_dev == seen->st_dev && now.st_ino == seen->st_ino && now.st_ctim.tv_sec == seen->st_ctim.tv_sec &&
+           now.st_ctim.tv_nsec == seen->st_ctim.tv_nsec;
+    *seen = now;
+    return !same;
+}

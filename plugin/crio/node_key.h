@@ -9,6 +9,7 @@
 #define PG_PLUGIN_CRIO_NODE_KEY_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include "base/attributes.h"
 #include "base/error.h"
@@ -19,6 +20,9 @@
 
 /* Reads the key, or makes it when there is none. UNTRUSTED_FILE when others may write it; IO, MALFORMED. */
 bool node_key_open(const char *root, struct privkey **ret, struct error *err) MUST_CHECK;
+
+/* Is the key's file another one than *seen, which then is it? false when there is none. */
+bool node_key_changed(const char *root, struct stat *seen);
 
 /* Makes a new key in place of the old one, private half first. */
 bool node_key_rotate(const char *root, struct error *err) MUST_CHECK;
