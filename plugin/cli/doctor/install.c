@@ -16,7 +16,7 @@
 #include "config.h"
 #include "plugin/cli/doctor/doctor.h"
 
-enum { SELFTEST_TIMEOUT_MS = 10000, SELFTEST_TEXT_BYTES = 600 };
+enum { SELFTEST_TIMEOUT_MS = 10000, SELFTEST_TEXT_BYTES = 600, SELFTEST_MAX_BYTES = 4096 };
 
 static const struct part {
     const char *path;
@@ -57,6 +57,26 @@ static void check_user(struct doctor *doctor)
                    "systemd-sysusers (the package brings sysusers.d/pullguard.conf)", "there is no user %s", PG_USER);
 }
 
+/* Lines of the self-test: how many attempts ended as they must, and what the others came to. */
+static size_t sort_attempts(struct span text, struct buf *ret_failed)
+{
+    size_t held = 0;
+
+    while (text.len > 0) {
+        size_t end = span_find_byte(text, '\n');
+        struct span line = span_trim(span_cut(text, 0, end));
+
+        text = end == SIZE_MAX ? span_of(NULL, 0) : span_cut(text, end + 1, SIZE_MAX);
+        if (span_starts(line, "ok")) {
+            held++;
+        } else if (line.len > 0) {
+            buf_str(ret_failed, ret_failed->len > 0 ? "; " : "");
+            buf_span(ret_failed, span_starts(line, "FAIL ") ? span_cut(line, 5, SIZE_MAX) : line);
+        }
+    }
+    return held;
+}
+
 /* The engine tries both of its sandboxes and says what it got. */
 static void check_sandbox(struct doctor *doctor)
 {
@@ -64,7 +84,9 @@ static void check_sandbox(struct doctor *doctor)
     CLEANUP(mem_freep) char *root = mem_strdup(doctor->cli->root);
     char name[] = "pullguard-engine", selftest[] = "--selftest", root_option[] = "--root";
     char *argv[] = { name, selftest, NULL, NULL, NULL };
-    char text[4096], shown[SELFTEST_TEXT_BYTES];
+    CLEANUP(buf_free) struct buf failed = BUF_INIT(SELFTEST_MAX_BYTES);
+    char text[SELFTEST_MAX_BYTES], shown[SELFTEST_TEXT_BYTES];
+    size_t held;
     struct error err = ERROR_INIT;
     int status;
 
@@ -79,17 +101,16 @@ static void check_sandbox(struct doctor *doctor)
                    err.text);
         return;
     }
-    for (char *at = strchr(text, '\n'); at != NULL; at = strchr(at, '\n'))
-        *at = at[1] == '\0' ? '\0' : ';';
-    text_clean(span_trim(span_str(text)), shown, sizeof(shown));
+    held = sort_attempts(span_str(text), &failed);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        doctor_add(doctor, CHECK_OK, "sandbox.selftest", NULL, NULL, "the sandbox works here: %s", shown);
+        doctor_add(doctor, CHECK_OK, "sandbox.selftest", NULL, NULL,
+                   "the sandbox works here: %zu attempts from inside ended as they must", held);
     else
         doctor_add(
             doctor, CHECK_FAIL, "sandbox.selftest", "with sandbox: require every pull is denied",
             "allow seccomp filters and no-new-privileges for root on this host, or set sandbox: prefer and accept "
             "the risk",
-            "the sandbox cannot be set up: %s", shown);
+            "the sandbox does not hold: %s", text_clean(buf_as_span(&failed), shown, sizeof(shown)));
 }
 
 static void check_resident(struct doctor *doctor)
