@@ -2,6 +2,7 @@
 /* Order: the request's own; the settings' credential files, one after the other; the kubelet's providers. */
 #include "plugin/engine/credentials.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -65,6 +66,12 @@ static bool ask_helper(const struct authfile_entry *entry, struct search *search
                      entry->helper);
 }
 
+/* `pullguard check` by somebody else than root: root's logins are not theirs, and many images need none. */
+static bool is_closed_to_us(const char *path)
+{
+    return geteuid() != 0 && access(path, R_OK) != 0 && errno == EACCES;
+}
+
 static bool from_file(const char *file, struct search *search, struct error *err)
 {
     CLEANUP(mem_freep) char *path = path_under(search->root, file);
@@ -74,7 +81,8 @@ static bool from_file(const char *file, struct search *search, struct error *err
     if (!path)
         return error_oom(err);
     if (!file_read(path, LIMIT_SETTINGS_BYTES, FILE_TRUSTED, &bytes, err))
-        return err->reason == REASON_NOT_FOUND; /* most of the usual places are empty on a node */
+        return err->reason == REASON_NOT_FOUND /* most of the usual places are empty on a node */ ||
+               is_closed_to_us(path);
     if (!authfile_find(buf_as_span(&bytes), path, search->host, search->repository, &entry, err))
         return false;
     if (!entry.found)

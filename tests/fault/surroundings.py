@@ -99,11 +99,23 @@ def test_environment():
         both("no environment", node, [], env={})
 
 
+def test_somebody_else():
+    """`pullguard check` by a user: root's logins are not theirs to read."""
+    with Node() as node:
+        os.makedirs(node.root + "/root/.docker", mode=0o700)
+        with open(node.root + "/root/.docker/config.json", "w") as file:
+            file.write('{"auths": {}}')
+        os.chmod(node.root + "/root", 0o700)
+        both("another user", node, ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"])
+        os.chmod(node.root + "/root/.docker/config.json", 0o666)
+        denies("root's logins open to others", pull(node), "untrusted_file", "config.json")
+
+
 if os.geteuid() != 0:
     print("0 passed, 0 failed (not run: needs root)")
     sys.exit(77)
 run.start_registry()
-for test in (test_disks, test_absent, test_full_journal, test_limits, test_environment):
+for test in (test_disks, test_absent, test_full_journal, test_limits, test_environment, test_somebody_else):
     test()
 print(f"{run.passed} passed, {run.failed} failed")
 sys.exit(1 if run.failed else 0)
