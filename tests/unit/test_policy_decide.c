@@ -275,7 +275,8 @@ static const struct row rows[] = {
      "  pullguard: {revoked: {digests: [\"" TEST_DIGEST "\"]}}\n", {{0}}, {{0}}, false, false, REASON_REVOKED, NULL},
     {"revoked certificate", KEYLESS, "  pullguard: {revoked: {certificates: [\"0A:BC:1\"]}}\n",
      {{GOOD_CI, .serial = "abc1"}}, {{0}}, false, false, REASON_REVOKED, NULL},
-#define REVOKED_KEY "  pullguard: {revoked: {keys: [\"26a3e1ca0712b73dcb7f401f49ddc859ae2b68653e4694cfd2e15363d714bf7c\"]}}\n" /* cosign.pub */
+#define COSIGN_PUB "26a3e1ca0712b73dcb7f401f49ddc859ae2b68653e4694cfd2e15363d714bf7c"
+#define REVOKED_KEY "  pullguard: {revoked: {keys: [\"" COSIGN_PUB "\"]}}\n"
     {"revoked key in a certificate", KEYLESS, REVOKED_KEY,
      {{GOOD_CI, .key = "cosign.pub"}}, {{0}}, false, false, REASON_REVOKED,
      "policy \"p\", authority \"authority-0\": the key 26a3e1ca0712... of the signing certificate is revoked"},
