@@ -40,6 +40,8 @@ struct once {
     char *ca_dir, *ca_file;
     struct fetcher fetcher;
     bool has_fetcher;
+    bool lent;                                /* it is the resident engine's */
+    bool lent_lost;                           /* that had ended; fetcher is our own now */
     struct engine_config config;
     const struct engine_preloaded *preloaded; /* NULL = an engine of its own */
     struct credentials_kept credentials;
@@ -85,7 +87,8 @@ static bool load(struct once *once, struct error *err)
 
 static bool get_fetcher(struct once *once, struct error *err)
 {
-    if (once->preloaded && once->preloaded->fetcher)
+    once->lent = once->preloaded && once->preloaded->fetcher;
+    if (once->lent)
         once->fetcher = *once->preloaded->fetcher;
     else if (!fetcher_start(once->options->libexec, &once->sandbox, &once->fetcher, err))
         return false;
@@ -201,6 +204,22 @@ static void look_upstream(struct once *once, struct response *ret)
     }
 }
 
+/* A kept fetcher may have ended while nobody used it: that is no reason to deny. */
+static void look_again(struct once *once, struct response *ret)
+{
+    struct error ignored = ERROR_INIT;
+
+    if (!once->session || !once->lent || !once->session->lost || once->session->heard ||
+        !fetcher_start(once->options->libexec, &once->sandbox, &once->fetcher, &ignored))
+        return;
+    once->lent = false;
+    once->lent_lost = true;
+    response_done(ret);
+    session_done(once->session);
+    mem_free(once->session);
+    once->session = hold_session(once, JOB_ALL_ENDPOINTS, ret);
+}
+
 static const struct verdicts_kept *kept_of(const struct once *once)
 {
     return once->preloaded ? &once->preloaded->kept : NULL;
@@ -209,6 +228,7 @@ static const struct verdicts_kept *kept_of(const struct once *once)
 static void decide(struct once *once, struct response *ret)
 {
     once->session = hold_session(once, JOB_ALL_ENDPOINTS, ret);
+    look_again(once, ret);
     look_upstream(once, ret);
     explain_offline(&once->request, ret);
     /* Rules that do not load any more decide with a warning each time: nothing of that is kept. */
@@ -237,10 +257,9 @@ static bool send_response(int socket, const struct response *response, struct er
 /* A fetcher on loan goes back when it has nothing more to say; one of our own is stopped. */
 static int end_fetcher(struct once *once)
 {
-    bool on_loan = once->preloaded && once->preloaded->fetcher;
-    int fate = WORKER_FETCHER_UNTOUCHED;
+    int fate = once->lent_lost ? WORKER_FETCHER_BROKEN : WORKER_FETCHER_UNTOUCHED;
 
-    if (once->has_fetcher && on_loan) {
+    if (once->has_fetcher && once->lent) {
         bool clean = once->session && session_drain(once->session, mono_ms() + DRAIN_MS);
 
         fate = clean ? WORKER_FETCHER_CLEAN : WORKER_FETCHER_BROKEN;

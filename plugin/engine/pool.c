@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/engine/pool.h"
 
+#include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -65,30 +67,79 @@ char *pool_key(const struct request *request)
     return mem_printf("%s %s", ref.host, secrets);
 }
 
-struct pool_place *pool_lend(struct pool *pool, const char *key, const char *libexec, const struct sandbox *sandbox)
+/* Files that are replaced by others of the same name while a node runs (DHCP, NetworkManager), links followed. */
+static uint64_t mark_of(const struct sandbox *sandbox)
 {
-    struct pool_place *free_place = NULL;
-    struct error ignored = ERROR_INIT;
+    const char *const paths[] = {"/etc/resolv.conf", "/etc/hosts",    "/etc/nsswitch.conf", "/etc/host.conf",
+                                 "/etc/gai.conf",    sandbox->ca_dir, sandbox->ca_file};
+    uint64_t mark = 0;
 
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        struct stat status = {0};
+
+        if (paths[i] && stat(paths[i], &status) != 0)
+            status = (struct stat){0};
+        mark = (mark ^ status.st_dev) * 0x100000001b3U;
+        mark = (mark ^ status.st_ino) * 0x100000001b3U;
+    }
+    return mark;
+}
+
+/* It answers when asked and never before: anything to read is its end. */
+static bool is_alive(const struct pool_place *place)
+{
+    struct pollfd entry = {.fd = place->fetcher.socket, .events = POLLIN};
+
+    if (poll(&entry, 1, 0) <= 0)
+        return true;
+    return !place->fetcher.ready && entry.revents == POLLIN; /* that its sandbox stands: nobody has read it yet */
+}
+
+/* An idle one that fits; those that never will again are stopped on the way. */
+static struct pool_place *find_idle(struct pool *pool, const char *key, uint64_t mark)
+{
     for (size_t i = 0; i < POOL_PLACES; i++) {
         struct pool_place *place = &pool->places[i];
 
-        if (place->key && !place->on_loan && strcmp(place->key, key) == 0) {
-            place->on_loan = true;
+        if (!place->key || place->on_loan)
+            continue;
+        if (place->mark != mark || !is_alive(place))
+            place_stop(place);
+        else if (strcmp(place->key, key) == 0)
             return place;
-        }
-        if (!place->key && !free_place)
-            free_place = place;
     }
-    if (!free_place || !(free_place->key = mem_strdup(key)))
+    return NULL;
+}
+
+static struct pool_place *find_free(struct pool *pool)
+{
+    for (size_t i = 0; i < POOL_PLACES; i++)
+        if (!pool->places[i].key)
+            return &pool->places[i];
+    return NULL;
+}
+
+struct pool_place *pool_lend(struct pool *pool, const char *key, const char *libexec, const struct sandbox *sandbox)
+{
+    uint64_t mark = mark_of(sandbox);
+    struct pool_place *place = find_idle(pool, key, mark);
+    struct error ignored = ERROR_INIT;
+
+    if (place) {
+        place->on_loan = true;
+        return place;
+    }
+    place = find_free(pool);
+    if (!place || !(place->key = mem_strdup(key)))
         return NULL;
-    if (!fetcher_start(libexec, sandbox, &free_place->fetcher, &ignored)) {
-        place_clear(free_place);
+    if (!fetcher_start(libexec, sandbox, &place->fetcher, &ignored)) {
+        place_clear(place);
         return NULL;
     }
-    free_place->on_loan = true;
-    free_place->born_ms = mono_ms();
-    return free_place;
+    place->on_loan = true;
+    place->mark = mark;
+    place->born_ms = mono_ms();
+    return place;
 }
 
 /* Room for one more idle fetcher: the one that nobody has wanted for longest ends. */
@@ -114,7 +165,7 @@ void pool_take_back(struct pool *pool, struct pool_place *place, bool fit)
 {
     if (!place)
         return;
-    if (!fit) {
+    if (!fit || place->ended) {
         place_stop(place);
         return;
     }
@@ -140,7 +191,10 @@ void pool_reaped(struct pool *pool, pid_t pid)
     for (size_t i = 0; i < POOL_PLACES; i++) {
         struct pool_place *place = &pool->places[i];
 
-        if (!place->key || place->on_loan || place->fetcher.child.pid != pid)
+        if (!place->key || place->fetcher.child.pid != pid)
+            continue;
+        place->ended = true;
+        if (place->on_loan)
             continue;
         (void)close(place->fetcher.socket);
         if (place->fetcher.child.pidfd >= 0)

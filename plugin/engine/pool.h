@@ -15,14 +15,15 @@
 enum {
     POOL_PLACES = 128,   /* on loan and idle: one for each worker */
     POOL_IDLE_MAX = 8,   /* the one that has been idle for longest makes room */
-    POOL_LIFE_MS = 20 * 60 * 1000, /* a fetcher's sandbox knows the resolver's files as they were when it began */
+    POOL_LIFE_MS = 20 * 60 * 1000,
 };
 
 struct pool_place {
     struct fetcher fetcher;
     char *key; /* NULL = free place */
+    uint64_t mark; /* of the files that its sandbox lets it read, as they were when it began */
     int64_t born_ms, idle_since_ms;
-    bool on_loan;
+    bool on_loan, ended;
 };
 
 struct pool {
@@ -32,13 +33,16 @@ struct pool {
 void pool_init(struct pool *pool);
 /* Whom the request's fetcher serves; NULL when that cannot be told, or nothing is to be fetched. Owned. */
 char *pool_key(const struct request *request);
-/* An idle fetcher of that key, else a new one. NULL: the worker starts its own. */
+/*
+ * An idle fetcher of that key, else a new one. NULL: the worker starts its own. One that was born before the resolver's
+ * files were replaced is of no use: its Landlock rules are about the files as they were.
+ */
 struct pool_place *pool_lend(struct pool *pool, const char *key, const char *libexec, const struct sandbox *sandbox);
 /* `fit`: it has answered all it was asked and may be lent again. */
 void pool_take_back(struct pool *pool, struct pool_place *place, bool fit);
 /* Stops idle fetchers: those that are too old, or all. */
 void pool_stop(struct pool *pool, bool all);
-/* An idle fetcher that ended by itself is forgotten. It has been reaped. */
+/* A fetcher that ended by itself, and has been reaped, is forgotten; on loan, when it comes back. */
 void pool_reaped(struct pool *pool, pid_t pid);
 
 #endif

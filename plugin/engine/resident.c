@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +50,9 @@ struct worker {
 struct resident {
     const struct engine_options *options;
     int listener, signals;
+    char *program; /* our own, as a package would replace it; NULL = not known */
+    dev_t program_device;
+    ino_t program_inode;
     bool activated;
     bool stopping;
     struct rules rules;
@@ -354,6 +358,34 @@ static void reap(struct resident *resident)
         resident->idle_since_ms = mono_ms();
 }
 
+/*
+ * A package has put another version in this program's place: its fetcher, and the hooks that ask from now on, speak
+ * that version's language. This engine ends; whoever asks next starts the new one, or has it started by the socket.
+ */
+static bool is_replaced(const struct resident *resident)
+{
+    struct stat status;
+
+    return resident->program && (stat(resident->program, &status) != 0 || status.st_dev != resident->program_device ||
+                                 status.st_ino != resident->program_inode);
+}
+
+/* Only when it is what we were started from: a test's engine is not the installed one. */
+static void know_program(struct resident *resident)
+{
+    const char *libexec = resident->options->libexec;
+    struct stat running, installed;
+
+    resident->program = mem_printf("%s/pullguard-engine", libexec ? libexec : PG_LIBEXECDIR);
+    if (resident->program && stat("/proc/self/exe", &running) == 0 && stat(resident->program, &installed) == 0 &&
+        running.st_dev == installed.st_dev && running.st_ino == installed.st_ino) {
+        resident->program_device = running.st_dev;
+        resident->program_inode = running.st_ino;
+        return;
+    }
+    mem_freep(&resident->program);
+}
+
 static void take_signals(struct resident *resident)
 {
     struct signalfd_siginfo info;
@@ -418,6 +450,8 @@ static void serve(struct resident *resident)
             return;
         if (fds[FD_SIGNALS].revents != 0)
             take_signals(resident);
+        if (is_replaced(resident))
+            return;
         if (fds[FD_LISTENER].fd >= 0 && fds[FD_LISTENER].revents != 0)
             accept_clients(resident);
         read_arrivals(resident);
@@ -447,6 +481,7 @@ static void finish(struct resident *resident)
     rules_done(&resident->rules);
     mem_free(resident->ca_dir);
     mem_free(resident->ca_file);
+    mem_free(resident->program);
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
         ;
 }
@@ -467,6 +502,7 @@ int engine_resident(const struct engine_options *options)
     (void)fcntl(resident.listener, F_SETFL, O_NONBLOCK);
     (void)fcntl(resident.listener, F_SETFD, FD_CLOEXEC);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    know_program(&resident);
     pool_init(&resident.pool);
     for (size_t i = 0; i < ARRIVALS_MAX; i++)
         resident.arrivals[i].socket = -1;

@@ -211,6 +211,7 @@ static void lose_fetcher(struct session *session)
 {
     struct error err = ERROR_INIT;
 
+    session->lost = true;
     (void)fetcher_failed(session->fetcher, &err);
     fail_with(session, &err);
 }
@@ -220,8 +221,10 @@ static void read_ready(struct session *session)
 {
     struct error err = ERROR_INIT;
 
-    if (!fetcher_read_ready(session->fetcher, &err))
+    if (!fetcher_read_ready(session->fetcher, &err)) {
+        session->lost = err.reason == REASON_UNAVAILABLE;
         fail_with(session, &err);
+    }
 }
 
 /*
@@ -291,6 +294,7 @@ static void read_fetcher(struct session *session)
     got = read(session->fetcher->socket, session->relay, sizeof(session->relay));
     session->relay_start = 0;
     session->relay_end = got > 0 ? (size_t)got : 0;
+    session->heard = session->heard || got > 0;
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
         lose_fetcher(session);
     else if (got > 0 && !follow(session, span_of(session->relay, (size_t)got)))

@@ -47,6 +47,9 @@ struct session {
     size_t frame_len;
     size_t frame_left;                  /* bytes of its records still to pass */
 
+    bool heard;                         /* the fetcher has answered something */
+    bool lost;                          /* it has ended */
+
     bool done;
     struct response response;           /* valid when done */
 };

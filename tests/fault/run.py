@@ -130,8 +130,8 @@ class Node:
         self.engine = None
         self.fresh = False
 
-    def start(self):
-        self.engine = subprocess.Popen([ENGINE + "/pullguard-engine", "--resident", "--root", self.root, "--libexec", ENGINE])
+    def start(self, libexec=ENGINE, wrap=()):
+        self.engine = subprocess.Popen([*wrap, libexec + "/pullguard-engine", "--resident", "--root", self.root, "--libexec", libexec])
         deadline = time.time() + 5
         while not os.path.exists(self.root + "/run/pullguard/engine.sock") and time.time() < deadline:
             time.sleep(0.01)
@@ -162,11 +162,11 @@ class Node:
         shutil.rmtree(self.root)
 
 
-def pull(node, repository="demo/legacy", digest=IMAGE, extra=(), wrap=(), **kwargs):
+def pull(node, repository="demo/legacy", digest=IMAGE, extra=(), wrap=(), host="127.0.0.1", **kwargs):
     if RESIDENT and node.fresh: # one that has seen no better files before
         node.stop()
         node.start()
-    command = [*wrap, CONTAINERD, "-name", f"127.0.0.1:{PORT}/{repository}:v1", "-digest", digest, "-stdin-media-type",
+    command = [*wrap, CONTAINERD, "-name", f"{host}:{PORT}/{repository}:v1", "-digest", digest, "-stdin-media-type",
                "application/vnd.oci.descriptor.v1+json", "--root", node.root, *extra]
     kwargs.setdefault("stdin", subprocess.DEVNULL)
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **kwargs)
@@ -802,6 +802,64 @@ def test_memory():
         check("memory: beyond its life", served(node.engine.pid, lambda: pull(node))[1] > 0)
 
 
+def test_kept_fetchers():
+    """What the resident engine lends for the second time."""
+    names = " ".join(f"r{i}.test" for i in range(12))
+    settings = "cache: {enabled: false}\ninsecure-registries: " + json.dumps([f"{name}:{PORT}" for name in names.split()]) + "\n"
+    with Node(settings) as node, tempfile.TemporaryDirectory() as copies:
+        etc = copies + "/etc"
+        subprocess.run(["cp", "-a", "/etc", etc], check=True)
+        def hosts(text):
+            with open(etc + "/hosts.new", "w") as file:
+                file.write(text)
+            os.rename(etc + "/hosts.new", etc + "/hosts")
+        def fetchers():
+            return sorted(p[0] for p in of_node(node, b"fetch"))
+        def ask(name, repository="demo/legacy"):
+            time.sleep(0.2) # the last decision's worker may still be about to give its fetcher back
+            return pull(node, repository, host=name)
+        hosts(f"127.0.0.1 localhost {names}\n")
+        os.chmod(copies, 0o755)
+        node.start(wrap=["unshare", "--mount", "--propagation", "private", "sh", "-c", f'mount --bind {etc} /etc; exec "$@"', "sh"])
+        time.sleep(3.1) # until then the rules are read for each request, which ends kept fetchers
+        allows("kept fetcher: first pull", ask("127.0.0.1"))
+        first = fetchers()
+        allows("kept fetcher: second pull", ask("127.0.0.1", "demo/sigs"))
+        check("kept fetcher: it is the same", len(first) == 1 and fetchers() == first, (first, fetchers()))
+        allows("kept fetcher: another registry", ask("r1.test"))
+        second = fetchers()
+        check("kept fetcher: has one of its own", len(second) == 2 and first[0] in second, second)
+        allows("kept fetcher: both", ask("127.0.0.1"))
+        allows("kept fetcher: in turn", ask("r1.test"))
+        check("kept fetcher: are kept", fetchers() == second, fetchers())
+        time.sleep(0.2)
+        for pid in second:
+            os.kill(pid, signal.SIGKILL)
+        allows("kept fetcher: killed while idle", pull(node))
+        for name in names.split():
+            pull(node, host=name)
+        time.sleep(0.3)
+        check("kept fetcher: no more than eight", len(fetchers()) == 8, fetchers())
+        hosts(f"127.0.0.1 localhost {names} another.test\n")
+        allows("kept fetcher: /etc/hosts is replaced", ask("r11.test"))
+        check("kept fetcher: those before are gone", len(fetchers()) == 1, fetchers())
+
+
+def test_upgrade():
+    """A package replaces the resident engine's program."""
+    with Node() as node, tempfile.TemporaryDirectory() as libexec:
+        os.chmod(libexec, 0o755)
+        for program in ("pullguard-engine", "pullguard-fetch"):
+            shutil.copy(ENGINE + "/" + program, libexec)
+        node.start(libexec)
+        allows("upgrade: before", pull(node))
+        shutil.copy(ENGINE + "/pullguard-engine", libexec + "/new")
+        os.rename(libexec + "/new", libexec + "/pullguard-engine")
+        allows("upgrade: after", pull(node, "demo/sigs"))
+        check("upgrade: the old engine ends", node.engine.wait(timeout=10) == 0)
+        node.engine = None
+
+
 @contextlib.contextmanager
 def full_journal(node):
     """A journald that does not read."""
@@ -970,7 +1028,7 @@ def main():
     start_registry()
     tests = [test_files, test_kills, test_caller_gone, test_deadlines, test_bad_engines, test_bad_resident, test_descriptors,
              test_parallel, test_sandbox, test_logs, test_cache, test_cache_is_swept, test_together, test_resident,
-             test_memory, test_providers]
+             test_memory, test_providers, test_kept_fetchers, test_upgrade]
     if RESIDENT: # those that need nothing of a per-request engine's own processes, and no changed settings
         tests = [test_files, test_deadlines, test_descriptors, test_parallel, test_cache, test_cache_is_swept, test_together]
     wanted = [name for name in sys.argv[3:] if name.startswith("test_")]
