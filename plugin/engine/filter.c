@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* One rule: a call, with up to two masked comparisons of its arguments. Mask 0 = no comparison. */
 struct test {
@@ -28,6 +30,7 @@ struct rule {
     { SCMP_SYS(name), { { arg, mask, value }, { arg2, mask2, value2 } } }
 
 #define INT_MASK 0xffffffffULL
+#define SOCKET_TYPE_MASK 0xfULL /* without SOCK_CLOEXEC and SOCK_NONBLOCK */
 
 /* Reading, writing, memory, time, end: the judge's whole world. What libc and OpenSSL need for that is included. */
 static const struct rule judge_rules[] = {
@@ -79,9 +82,10 @@ static const struct rule listener_rules[] = {
 static const struct rule fetcher_rules[] = {
     CALL_IF(socket, 0, INT_MASK, AF_INET),
     CALL_IF(socket, 0, INT_MASK, AF_INET6),
-    CALL_IF(socket, 0, INT_MASK, AF_UNIX),    /* nscd, nss-resolve */
-    CALL_IF(socket, 0, INT_MASK, AF_NETLINK), /* getaddrinfo looks at the interfaces' addresses */
-    CALL(socketpair), CALL(connect), CALL(bind), CALL(getsockname), CALL(getpeername), CALL(getsockopt),
+    CALL_IF2(socket, 0, INT_MASK, AF_NETLINK, 2, INT_MASK, NETLINK_ROUTE), /* getaddrinfo looks at the interfaces */
+    /* libcurl's alarm clock; of datagrams it would be a way to every local socket */
+    CALL_IF2(socketpair, 0, INT_MASK, AF_UNIX, 1, SOCKET_TYPE_MASK, SOCK_STREAM),
+    CALL(connect), CALL(bind), CALL(getsockname), CALL(getpeername), CALL(getsockopt),
     CALL(setsockopt),
     CALL(sendto), CALL(recvfrom), CALL(sendmsg), CALL(recvmsg), CALL(sendmmsg), CALL(recvmmsg), CALL(shutdown),
     CALL(select), CALL(pselect6), CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait),
@@ -100,7 +104,7 @@ static const struct rule fetcher_rules[] = {
     CALL(set_robust_list), CALL(rseq), CALL(set_tid_address), CALL(sigaltstack), CALL(rt_sigaction), CALL(sched_yield),
     CALL(sched_getaffinity), CALL(sched_getparam), CALL(sched_getscheduler), CALL(nanosleep), CALL(clock_nanosleep),
     CALL(clock_getres), CALL(time), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(getppid),
-    CALL(getrusage), CALL(sysinfo), CALL(membarrier), CALL(wait4), CALL(waitid), CALL(tgkill),
+    CALL(getrusage), CALL(sysinfo), CALL(membarrier), CALL(wait4), CALL(waitid),
     CALL_IF(prlimit64, 2, UINT64_MAX, 0), /* looking only */
     CALL_IF(prctl, 0, INT_MASK, 15 /* PR_SET_NAME */),
 };
@@ -143,6 +147,28 @@ static const struct rule *rules_beyond(enum sandbox_kind kind, size_t *ret_count
     }
 }
 
+/* What a rule of the tables cannot say. */
+static bool add_fetcher_rules(scmp_filter_ctx filter, struct error *err)
+{
+    const struct scmp_arg_cmp own = SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)getpid());
+    const struct scmp_arg_cmp local = SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX);
+
+    /* A filter cannot look at clone3's flags: libc falls back to clone when told there is no such call. */
+    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) != 0)
+        return error_set(err, REASON_SANDBOX, "seccomp refuses the rule for clone3");
+    /* pthread_cancel() and abort(), and nobody else's threads */
+    if (seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &own) != 0)
+        return error_set(err, REASON_SANDBOX, "seccomp refuses the rule for tgkill");
+    /*
+     * Local sockets lead to D-Bus and whatever else answers everybody, and no filter sees their names. The resolver
+     * does without: told that there are none it passes over nscd, nss-resolve and Avahi, to /etc/hosts and DNS, where
+     * systemd-resolved answers too.
+     */
+    if (seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1, &local) != 0)
+        return error_set(err, REASON_SANDBOX, "seccomp refuses the rule for local sockets");
+    return true;
+}
+
 static bool add_rules(scmp_filter_ctx filter, enum sandbox_kind kind, struct error *err)
 {
     size_t count;
@@ -158,12 +184,7 @@ static bool add_rules(scmp_filter_ctx filter, enum sandbox_kind kind, struct err
     for (size_t i = 0; i < count; i++)
         if (!add_rule(filter, &beyond[i], err))
             return false;
-    if (kind != SANDBOX_FETCHER)
-        return true;
-    /* A filter cannot look at clone3's flags: libc falls back to clone when told there is no such call. */
-    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) != 0)
-        return error_set(err, REASON_SANDBOX, "seccomp refuses the rule for clone3");
-    return true;
+    return kind != SANDBOX_FETCHER || add_fetcher_rules(filter, err);
 }
 
 bool filter_enter(enum sandbox_kind kind, struct error *err)

@@ -31,7 +31,7 @@ static const char *const fetcher_paths[] = {
     "/etc/ssl", "/usr/lib/ssl", "/etc/pki", "/etc/ca-certificates", "/usr/share/ca-certificates",
     "/usr/local/share/ca-certificates", "/usr/share/pki",
     "/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/services",
-    "/etc/protocols", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager", "/run/nscd",
+    "/etc/protocols", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager",
     /* name service modules, should the resolver load one late */
     "/etc/ld.so.cache", "/lib", "/lib64", "/usr/lib", "/usr/lib64",
     "/dev/urandom", "/dev/null",

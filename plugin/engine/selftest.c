@@ -3,12 +3,15 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -116,11 +119,57 @@ static bool read_resolver_file(void)
     return open("/etc/hosts", O_RDONLY | O_CLOEXEC) >= 0 || access("/etc/hosts", F_OK) != 0;
 }
 
+static bool resolve_name(void)
+{
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+
+    if (getaddrinfo("localhost", "443", &hints, &found) != 0)
+        return false;
+    freeaddrinfo(found);
+    return true;
+}
+
+static bool open_local_socket(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0;
+}
+
+static bool make_stream_pair(void)
+{
+    int pair[2];
+
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0;
+}
+
+static bool make_datagram_pair(void)
+{
+    int pair[2];
+
+    return socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) == 0;
+}
+
+static bool open_audit_socket(void)
+{
+    return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT) >= 0;
+}
+
+static bool signal_own_thread(void)
+{
+    return syscall(SYS_tgkill, getpid(), gettid(), 0) == 0;
+}
+
+static bool signal_thread_of_parent(void)
+{
+    return syscall(SYS_tgkill, getppid(), getppid(), 0) == 0;
+}
+
 static const struct attempt {
     enum sandbox_kind kind;
     const char *name;
     bool (*try)(void);
     bool needed; /* must work; all others must not */
+    bool deadly; /* must be stopped by the filter: the change of user alone would do against root's processes only */
 } attempts[] = {
     {SANDBOX_JUDGE, "judge: writes to its socket", write_to_socket, true},
     {SANDBOX_JUDGE, "judge: uses memory", use_memory, true},
@@ -141,6 +190,14 @@ static const struct attempt {
     {SANDBOX_LISTENER, "listener: makes a process", make_process, false},
     {SANDBOX_FETCHER, "fetcher: opens a socket", open_socket, true},
     {SANDBOX_FETCHER, "fetcher: reads /etc/hosts", read_resolver_file, true},
+    {SANDBOX_FETCHER, "fetcher: resolves a name", resolve_name, true},
+    {SANDBOX_FETCHER, "fetcher: makes a pair of streams", make_stream_pair, true},
+    {SANDBOX_FETCHER, "fetcher: signals a thread of its own", signal_own_thread, true},
+    {SANDBOX_FETCHER, "fetcher: signals another process's thread", signal_thread_of_parent, false, true},
+    {SANDBOX_FETCHER, "fetcher: signals a process", signal_parent, false, true},
+    {SANDBOX_FETCHER, "fetcher: opens a local socket", open_local_socket, false},
+    {SANDBOX_FETCHER, "fetcher: makes a pair for local datagrams", make_datagram_pair, false},
+    {SANDBOX_FETCHER, "fetcher: opens a netlink socket for more than addresses", open_audit_socket, false},
     {SANDBOX_FETCHER, "fetcher: writes a file", open_for_writing, false},
     {SANDBOX_FETCHER, "fetcher: removes a file", remove_file, false},
     {SANDBOX_FETCHER, "fetcher: opens the policies or root's files", open_policy, false},
@@ -202,7 +259,7 @@ static bool run_one(const struct sandbox *sandbox, const struct attempt *attempt
     if (pid < 0)
         return false;
     what = outcome(status, &worked, &known);
-    right = known && worked == attempt->needed;
+    right = known && worked == attempt->needed && (!attempt->deadly || WIFSIGNALED(status));
     buf_printf(ret_text, "%s %s: %s\n", right ? "ok  " : "FAIL", attempt->name, what);
     return right;
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Registries as nodes really have them: a login, a mirror with its own certificate authority, containerd's hosts.toml. pullguard
 # reads what the node already has; nothing is set up twice. And a node without any registry: an OCI layout on its disk.
-# shellcheck disable=SC1091
+# shellcheck disable=SC1091,SC2154
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
 
 begin_node pullguard-containerd "$@"
