@@ -30,6 +30,7 @@ extern const struct command command_trust_update;
 extern const struct command command_trust_import;
 extern const struct command command_trust_show;
 extern const struct command command_policy_convert;
+extern const struct command command_audit_verify;
 extern const struct command command_cache_list;
 extern const struct command command_cache_clear;
 extern const struct command command_generate_key_pair;

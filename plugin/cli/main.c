@@ -38,6 +38,7 @@ const struct command *const cli_commands[] = {
     &command_trust_update,
     &command_trust_import,
     &command_trust_show,
+    &command_audit_verify,
     &command_cache_list,
     &command_cache_clear,
     &command_generate_key_pair,

@@ -17,7 +17,7 @@
 #include "crypto/digest.h"
 #include "plugin/recorder/line.h"
 
-enum { LINE_MAX_BYTES = 64 * 1024, LOCK_TRIES = 50, LOCK_PAUSE_US = 2000, CLOCK_STEP_SECONDS = 5 };
+enum { LINE_MAX_BYTES = 64 * 1024, LOCK_WAIT_MS = 100, LOCK_PAUSE_US = 2000, CLOCK_STEP_SECONDS = 5 };
 
 static bool hash_line(struct span line, char ret[AUDIT_HASH_BYTES], struct error *err)
 {
@@ -52,10 +52,12 @@ static bool read_line(struct span line, struct audit_head *ret, char ret_prev[AU
     return true;
 }
 
-/* The last line of an open file; a torn one (a crash, a full disk) is skipped over by taking the one before it. */
+/* The last line of an open file; a torn one (a crash, a full disk) is passed over. None: seq stays 0. *ret_torn: the
+ * file does not end with a whole line. */
 static bool read_head(int fd, struct audit_head *ret, bool *ret_torn, struct error *err)
 {
     CLEANUP(buf_free) struct buf tail = BUF_INIT(2 * LINE_MAX_BYTES);
+    struct error unread = ERROR_INIT;
     char prev[AUDIT_HASH_BYTES];
     struct stat status;
     struct span rest;
@@ -82,34 +84,40 @@ static bool read_head(int fd, struct audit_head *ret, bool *ret_torn, struct err
             rest.len--;
         for (start = rest.len; start > 0 && rest.ptr[start - 1] != '\n'; start--)
             ;
-        if (rest.len > start && read_line(span_cut(rest, start, rest.len - start), ret, prev, err))
+        if (rest.len > start && read_line(span_cut(rest, start, rest.len - start), ret, prev, &unread))
             return true;
-        *ret_torn = true;
         rest.len = start;
     }
-    return error_set(err, REASON_MALFORMED, "audit log: no line of it can be read");
+    return true;
 }
 
-/* Where a rotated predecessor ended; nothing when there is none. */
-static void read_predecessor(const char *path, struct audit_head *head)
+static bool lock(int fd, const char *path, int64_t deadline, struct error *err)
+{
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (deadline_left_ms(deadline) == 0)
+            return error_set(err, REASON_TIMEOUT, "%s: another process holds it", path);
+        (void)usleep(LOCK_PAUSE_US);
+    }
+    return true;
+}
+
+/* Where a rotated predecessor ended; nothing when there is none. Whoever still writes to it is waited for. */
+static bool read_predecessor(const char *path, struct audit_head *head, struct error *err)
 {
     CLEANUP(mem_freep) char *older = mem_printf("%s.1", path);
     CLEANUP(fd_closep) int fd = older ? open(older, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
     struct error ignored = ERROR_INIT;
     bool torn;
 
-    if (fd >= 0 && !read_head(fd, head, &torn, &ignored))
+    if (!older)
+        return error_oom(err);
+    if (fd < 0)
+        return true;
+    if (!lock(fd, older, mono_ms() + LOCK_WAIT_MS, err))
+        return false;
+    if (!read_head(fd, head, &torn, &ignored)) /* a chain of its own begins, and audit verify shows it */
         *head = (struct audit_head){0};
-}
-
-static bool lock(int fd)
-{
-    for (int i = 0; i < LOCK_TRIES; i++) {
-        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-            return true;
-        (void)usleep(LOCK_PAUSE_US);
-    }
-    return false;
+    return true;
 }
 
 /* The kernel's number of this boot: a clock that jumps at a reboot is told from one that was set. */
@@ -160,23 +168,50 @@ static int open_log(const char *path)
     return open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
 }
 
+/* Is what was opened and locked still what the name says? A rotation may have come between. */
+static bool still_there(int fd, const char *path)
+{
+    struct stat mine, named;
+
+    return fstat(fd, &mine) == 0 && lstat(path, &named) == 0 && mine.st_dev == named.st_dev &&
+           mine.st_ino == named.st_ino;
+}
+
+static bool open_locked(const char *path, int *ret_fd, struct error *err)
+{
+    int64_t deadline = mono_ms() + LOCK_WAIT_MS;
+
+    for (;;) {
+        CLEANUP(fd_closep) int fd = open_log(path);
+
+        if (fd < 0)
+            return error_errno(err, REASON_IO, errno, "%s", path);
+        if (!lock(fd, path, deadline, err))
+            return false;
+        if (still_there(fd, path)) {
+            *ret_fd = TAKE_FD(fd);
+            return true;
+        }
+        if (deadline_left_ms(deadline) == 0)
+            return error_set(err, REASON_TIMEOUT, "%s: renamed again and again", path);
+    }
+}
+
 bool audit_append(const char *path, const struct record *record, struct error *err)
 {
     CLEANUP(buf_free) struct buf line = BUF_INIT(LINE_MAX_BYTES);
-    CLEANUP(fd_closep) int fd = open_log(path);
+    CLEANUP(fd_closep) int fd = -1;
     struct audit_head head = {0};
     off_t end;
     bool torn = false;
 
-    if (fd < 0)
-        return error_errno(err, REASON_IO, errno, "%s", path);
-    if (!lock(fd))
-        return error_set(err, REASON_TIMEOUT, "%s: another process holds it", path);
+    if (!open_locked(path, &fd, err))
+        return false;
     end = lseek(fd, 0, SEEK_END);
     if (!read_head(fd, &head, &torn, err))
         return error_wrap(err, "%s", path);
-    if (head.seq == 0)
-        read_predecessor(path, &head);
+    if (head.seq == 0 && !read_predecessor(path, &head, err))
+        return false;
     compose(&line, &head, torn, record);
     if (!buf_ok(&line))
         return error_oom(err);
@@ -202,23 +237,23 @@ static bool check_link(const struct audit_head *before, const struct audit_head 
     return true;
 }
 
-bool audit_verify(struct span file, struct audit_head *head, struct error *err)
+bool audit_verify(struct span file, struct audit_head *head, size_t *torn, struct error *err)
 {
-    unsigned long number = 0;
-
-    while (file.len > 0) {
+    for (unsigned long number = 1; file.len > 0; number++) {
         size_t end = span_find_byte(file, '\n');
         struct span line = span_cut(file, 0, end);
+        struct error unread = ERROR_INIT;
         struct audit_head this = {0};
         char prev[AUDIT_HASH_BYTES];
 
-        number++;
-        if (end == SIZE_MAX)
-            return error_set(err, REASON_MALFORMED, "line %lu is cut off", number);
-        if (!read_line(line, &this, prev, err) || !check_link(head, &this, prev, err))
+        file = end == SIZE_MAX ? span_of(NULL, 0) : span_cut(file, end + 1, SIZE_MAX);
+        if (end == SIZE_MAX || !read_line(line, &this, prev, &unread)) {
+            (*torn)++;
+            continue;
+        }
+        if (!check_link(head, &this, prev, err))
             return error_wrap(err, "line %lu", number);
         *head = this;
-        file = span_cut(file, end + 1, SIZE_MAX);
     }
     return true;
 }

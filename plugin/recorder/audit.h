@@ -29,9 +29,10 @@ bool audit_append(const char *path, const struct record *record, struct error *e
 
 /*
  * Checks a whole file. `head` is the state before its first line (zeroed: the beginning of everything, or unknown), and
- * the state after its last one on return. The error names the first line that breaks the chain, lacks a number or steps
- * back in time.
+ * the state after its last one on return. The error names the first line that breaks the chain or steps back in time.
+ * What is no line of ours (half of one, after a crash or on a full disk) is counted in *torn and passed over: put in
+ * the place of a whole line it breaks the chain at the next.
  */
-bool audit_verify(struct span file, struct audit_head *head, struct error *err) MUST_CHECK;
+bool audit_verify(struct span file, struct audit_head *head, size_t *torn, struct error *err) MUST_CHECK;
 
 #endif
