@@ -385,12 +385,16 @@ def test_podman_policies():
 
 def test_start_gates():
     with Root() as root:
-        root.write("/usr/bin/crun", "", 0o755)
+        root.write("/usr/bin/crun", "#!/bin/sh\nexit 0\n", 0o755)
         want(by_id(root.run("doctor", "--json", "--only", "start"))["crun.handler"]["level"] == "note", "none")
         want_code(root.run("enable", "-y", "crun"), 0)
         want_code(root.run("enable", "-y", "oci-hook"), 0)
         checks = by_id(root.run("doctor", "--json", "--only", "start"))
         want(checks["crun.handler"]["level"] == "ok" and checks["hook.program"]["level"] == "fail", "%s" % checks)
+        want("crun.works" not in checks, "crun works")
+        root.write("/usr/bin/crun", "#!/bin/sh\necho 'cannot load x: file too short' >&2\nexit 1\n", 0o755)
+        broken = by_id(root.run("doctor", "--json", "--only", "start"))["crun.works"]
+        want(broken["level"] == "fail" and "file too short" in broken["what"], "%s" % broken)
         root.write(LAYOUT["libexec"] + "/pullguard-oci-hook", "", 0o755)
         want(by_id(root.run("doctor", "--json", "--only", "start"))["hook.file"]["level"] == "ok", "hook")
         for folder, _, files in os.walk(root.at("/usr/lib")):

@@ -58,7 +58,7 @@ install_handler()
 
 crun()
 {
-    python3 "$PG_SOURCE/tests/lib/pivot.py" "$NODE" /usr/bin/crun --cgroup-manager=disabled "$@"
+    python3 "$PG_SOURCE/tests/lib/pivot.py" "$NODE" "/usr/bin/${CRUN:-crun}" --cgroup-manager=disabled "$@"
 }
 
 engine_up()
@@ -121,6 +121,75 @@ life_goes_on()
     works "$what: delete" crun delete -f "$id"
 }
 
+# damaged KIND: our handler's bytes, as a package strips them, damaged in that way and put in their place by rename. What crun
+# does then is crun's: it loads every handler before it looks at its command.
+damaged()
+{
+    local bytes=$PG_WORK/damaged.so
+    rm -f "$bytes"
+    strip --strip-unneeded -o "$bytes" "$PG_LIBEXEC/pullguard-crun.so"
+    case $1 in
+    empty) : >"$bytes" ;;
+    half-missing) truncate -s $(($(stat -c %s "$bytes") / 2)) "$bytes" ;;
+    section-table-missing) truncate -s -64 "$bytes" ;; # for tools; nothing that is loaded
+    other-owner-reads) chmod 0 "$bytes" ;;             # root reads it all the same
+    random-bytes) head -c 40000 /dev/urandom >"$bytes" ;;
+    zeroes) head -c 40000 /dev/zero >"$bytes" ;;
+    flipped-bit-in-the-magic) printf '\377ELF' | dd of="$bytes" conv=notrunc status=none ;;
+    wrong-architecture) printf '\3' | dd of="$bytes" bs=1 seek=18 conv=notrunc status=none ;; # i386
+    no-entry-point) cc -shared -nostdlib -o "$bytes" -x c - <<<'int nothing_here;' ;;
+    entry-point-says-nothing) cc -shared -nostdlib -o "$bytes" -x c - <<<'void *run_oci_handler_get_handler(void) { return 0; }' ;;
+    unresolved-symbol) cc -shared -nostdlib -o "$bytes" -x c - <<<'int nowhere(void); int run_oci_handler_get_handler(void) { return nowhere(); }' ;;
+    dangling-link) ln -sf /no/such/file "$bytes" ;;
+    a-directory) rm "$bytes"; mkdir "$bytes" ;;
+    *) die "damaged: $1" ;;
+    esac
+    rm -rf "$HANDLERS/pullguard-crun.so"
+    mv -T "$bytes" "$HANDLERS/pullguard-crun.so"
+}
+
+# fate KIND: "nothing" when damage of that kind changes nothing, "everything" when crun refuses each of its commands.
+fate()
+{
+    case $1 in
+    section-table-missing | other-owner-reads) echo nothing ;;
+    *) echo everything ;;
+    esac
+}
+
+# What README and the manual say about a damaged handler, one version of crun after the other: nothing starts that should not,
+# and what runs goes on running, but crun itself cannot be used until the file is repaired or removed.
+damage_tests()
+{
+    local suite=$1 kind command seen
+    allowed "$suite: before the damage" good-9 -b /b
+    works "$suite: started" crun start good-9
+    for kind in empty half-missing section-table-missing other-owner-reads random-bytes zeroes flipped-bit-in-the-magic \
+        wrong-architecture no-entry-point entry-point-says-nothing unresolved-symbol dangling-link a-directory; do
+        damaged "$kind"
+        seen=
+        for command in list "state good-9" "exec good-9 /app once" "kill good-9 0" --version; do
+            # shellcheck disable=SC2086
+            if crun $command >"$PG_WORK/out" 2>&1 </dev/null; then seen+=' nothing'; else seen+=' everything'; fi
+        done
+        if [ "$(xargs -n 1 <<<"$seen" | sort -u)" = "$(fate "$kind")" ]; then
+            pass "$suite: damage \"$kind\" stops $(fate "$kind"): $(tail -n 1 "$PG_WORK/out" | cut -c1-120)"
+        else
+            fail "$suite: damage \"$kind\" should stop $(fate "$kind"), stops:$seen" "$PG_WORK/out"
+        fi
+        if crun create -b /b bad-10 >"$PG_WORK/out" 2>&1 </dev/null; then
+            fail "$suite: damage \"$kind\" lets a refused image start" "$PG_WORK/out"
+        else
+            pass "$suite: damage \"$kind\" lets no refused image start"
+        fi
+    done
+    rm -rf "$HANDLERS/pullguard-crun.so"
+    works "$suite: damage: the file removed, crun works" crun list
+    install_handler
+    works "$suite: damage: what ran runs still" crun exec good-9 /app once
+    life_goes_on "$suite: repaired" good-9
+}
+
 suite_tests()
 {
     local suite=$1 v
@@ -132,6 +201,7 @@ suite_tests()
     bundle "$NODE/crio-sandbox" '{"io.kubernetes.cri-o.ContainerType":"sandbox"}'
     bundle "$NODE/own-handler" '{"run.oci.handler":"pullguard"}'
     bundle "$NODE/wasm" '{"run.oci.handler":"wasm","module.wasm.image/variant":"compat"}'
+    bundle "$NODE/escaped" '{"io.kubernetes.cri.container-\u0074ype":"sandbox"}'
     bundle "$NODE/nonexistent" '{"run.oci.handler":"nonexistent"}'
     local no="pullguard: stub engine: no signature"
 
@@ -146,6 +216,11 @@ suite_tests()
     refused "$suite: naming our handler runs nothing inside it" "runs no containers" good-4 -b /own-handler
     refused "$suite: nor naming wasm" "$no" bad-5 -b /wasm
     refused "$suite: nor naming one that does not exist" "$no" bad-6 -b /nonexistent
+    refused "$suite: nor an annotation whose name is escaped" "$no" bad-11 -b /escaped
+    ln -sf crun "$NODE/usr/bin/krun"
+    CRUN=krun refused "$suite: nor the name krun" "$no" bad-12 -b /b
+    if crun restore --image-path /b -b /b bad-13 >"$PG_WORK/out" 2>&1; then fail "$suite: nor restore" "$PG_WORK/out"
+    elif grep -qF -e "$no" -e "unknown command restore" "$PG_WORK/out"; then pass "$suite: nor restore"; else fail "$suite: nor restore" "$PG_WORK/out"; fi
     refused "$suite: an option it does not know is refused, not guessed" "" bad-7 --future-option -b /b
     if crun run -b /b bad-8 >"$PG_WORK/out" 2>&1; then fail "$suite: run is gated" "$PG_WORK/out"
     elif grep -qF "$no" "$PG_WORK/out"; then pass "$suite: run is gated"; else fail "$suite: run is gated" "$PG_WORK/out"; fi
@@ -187,6 +262,8 @@ suite_tests()
     else pass "$suite: a stray file stops crun itself, as README says"; fi
     rm "$HANDLERS/README"
     works "$suite: and its removal repairs it" crun list
+
+    damage_tests "$suite"
 
     # The OCI hook alone, without the handler.
     rm "$HANDLERS/pullguard-crun.so"

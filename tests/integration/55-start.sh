@@ -157,4 +157,9 @@ mkdir -p "$HANDLERS"
 cp "$PG_LIBEXEC/pullguard-crun.so" "$HANDLERS/.new"
 mv "$HANDLERS/.new" "$HANDLERS/pullguard-crun.so"
 gate_tests "crun handler" "pullguard: "
+
+# podman before 4.6 copies the annotations of an image's manifest to the container, and crun asks no handler about a sandbox.
+python3 "$PG_LIB/oci_tar.py" "$NODE/images/sandbox.tar" "$R/sandbox:v1" "$PG_WORK/app" sandbox io.kubernetes.cri.container-type=sandbox >/dev/null
+podman load -q -i /images/sandbox.tar >/dev/null 2>&1
+refused "crun handler: an image that calls itself a sandbox" nine "$R/sandbox:v1" '\(no_signature\|not_found\|fetch_failed\)' "run_oci_handler_get_handler"
 results

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""oci_tar.py OUT.tar NAME PROGRAM [TEXT]: an image archive for `ctr image import` whose one file, /app, is PROGRAM; prints the digest. TEXT makes
-another image of it."""
+"""oci_tar.py OUT.tar NAME PROGRAM [TEXT [KEY=VALUE...]]: an image archive for `ctr image import` and `podman load` whose one
+file, /app, is PROGRAM; prints the digest. TEXT makes another image of it; KEY=VALUE are annotations of its manifest."""
 import hashlib
 import io
 import json
@@ -13,6 +13,7 @@ import tarfile
 def main():
     out, name, program = sys.argv[1:4]
     text = sys.argv[4] if len(sys.argv) > 4 else name
+    annotations = dict(pair.split("=", 1) for pair in sys.argv[5:])
     blobs = {}
 
     def blob(data):
@@ -32,7 +33,8 @@ def main():
                               "rootfs": {"type": "layers", "diff_ids": [layer_blob["digest"]]}}).encode())
     manifest = blob(json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
                                 "config": {"mediaType": "application/vnd.oci.image.config.v1+json", **config},
-                                "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", **layer_blob}]}).encode())
+                                "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar", **layer_blob}],
+                                **({"annotations": annotations} if annotations else {})}).encode())
     index = {"schemaVersion": 2, "manifests": [{"mediaType": "application/vnd.oci.image.manifest.v1+json", **manifest,
                                                 "annotations": {"io.containerd.image.name": name}}]}
     blobs["index.json"] = json.dumps(index).encode()

@@ -15,6 +15,8 @@
 #include "config.h"
 #include "plugin/cli/doctor/containerd.h"
 
+enum { CRUN_VERSION_MS = 3000 };
+
 #define HANDLERS "/usr/" PG_LIBDIR_NAME "/crun/handlers"
 #define HOOK "/usr/share/containers/oci/hooks.d/50-pullguard.json"
 #define NRI_DIRECTORY "/opt/nri/plugins"
@@ -74,6 +76,22 @@ static void check_handlers(struct doctor *doctor, const char *path, const struct
                    "pullguard enable crun, if that gate is wanted", "%s has no handler of ours", path);
 }
 
+/* A handler that is damaged stops all of crun: seen best by asking crun for anything. */
+static void check_crun_works(struct doctor *doctor, char *program)
+{
+    char option[] = "--version", text[512] = "";
+    char *const argv[] = { program, option, NULL };
+    struct error err = ERROR_INIT;
+    int status = -1;
+
+    if (!doctor_run(program, argv, CRUN_VERSION_MS, DOCTOR_RUN_ERRORS, text, sizeof(text), &status, &err))
+        doctor_add(doctor, CHECK_WARN, "crun.works", "whether crun runs at all is not known", NULL, "%s", err.text);
+    else if (status != 0)
+        doctor_add(doctor, CHECK_FAIL, "crun.works", "running containers cannot even be stopped",
+                   "install pullguard again; until then: pullguard disable crun", "%s --version fails: %.300s", program,
+                   text);
+}
+
 static void check_crun(struct doctor *doctor)
 {
     CLEANUP(mem_freep) char *program = doctor_path(doctor, "/usr/bin/crun");
@@ -91,9 +109,11 @@ static void check_crun(struct doctor *doctor)
     if (is_static(program))
         doctor_add(doctor, CHECK_NOTE, "crun.static", "a static crun loads no handlers", "use the OCI hook instead",
                    "%s is a static program", program);
-    if (dir_list(path, NULL, &entries, &err))
+    if (dir_list(path, NULL, &entries, &err)) {
         check_handlers(doctor, path, &entries);
-    else if (err.reason != REASON_NOT_FOUND)
+        if (entries.count > 0 && access(program, X_OK) == 0)
+            check_crun_works(doctor, program);
+    } else if (err.reason != REASON_NOT_FOUND)
         doctor_add(doctor, CHECK_WARN, "crun.handler", "crun cannot read its handlers", NULL, "%s", err.text);
     else
         doctor_add(doctor, CHECK_NOTE, "crun.handler", "containers are not asked about when they start",
