@@ -67,6 +67,14 @@ static bool read_path(const char *what, const struct node *node, const char *nam
     return read_text(what, node, name, place, err);
 }
 
+/* node_exporter reads files of that name only. */
+static bool read_metrics(const char *what, const struct node *node, char **place, struct error *err)
+{
+    if (node && node->text.len > 0 && !span_ends(node->text, ".prom"))
+        return fail(what, node, "metrics", "a path that ends in .prom", err);
+    return read_path(what, node, "metrics", true, place, err);
+}
+
 /* One of the words; *ret is its index. */
 static bool read_word(const char *what, const struct node *node, const char *name, const char *const *words,
                       size_t count, const char *wanted, int *ret, struct error *err)
@@ -254,7 +262,7 @@ static bool read_root(const char *what, const struct node *root, struct settings
            read_path(what, registries, "registries-conf", true, &settings->registries_conf, err) &&
            read_path(what, log_json, "log-json", true, &settings->log_json, err) &&
            read_path(what, audit, "audit", true, &settings->audit, err) &&
-           read_path(what, metrics, "metrics", true, &settings->metrics, err) &&
+           read_metrics(what, metrics, &settings->metrics, err) &&
            read_list(what, storage, "storage-roots", true, &settings->storage_roots, err) &&
            read_path(what, metadata, "containerd-metadata", true, &settings->containerd_metadata, err) &&
            read_places(what, providers, endorser, start_network, settings, err) &&

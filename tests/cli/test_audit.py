@@ -7,34 +7,15 @@ import shutil
 import subprocess
 
 from harness import BUILD, Root, main, want, want_code, want_text
+from node import Node
 
-VERIFIER = os.path.join(BUILD, "plugin/containerd/pullguard-containerd-test")
 LOG = "/var/log/pullguard/audit.jsonl"
-POLICY = """apiVersion: policy.sigstore.dev/v1beta1
-kind: ClusterImagePolicy
-metadata: {name: all}
-spec:
-  images: [{glob: "good.example/**"}]
-  authorities: [{static: {action: pass}}]
-"""
+SETTINGS = "audit: %s\n" % LOG
 
 
-class Node(Root):
-    def __init__(self):
-        super().__init__()
-        self.write("/etc/pullguard/policy.d/all.yaml", POLICY)
-        self.write("/etc/pullguard/pullguard.yaml", "audit: %s\n" % LOG)
-        os.makedirs(self.at("/var/log"))
-
-    def decide(self, name):
-        """Whether it is allowed."""
-        done = subprocess.run([VERIFIER, "--root", self.path, "-name", name, "-digest", "sha256:" + "0" * 64], check=False,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        return done.returncode == 0
-
-    def lines(self, suffix=""):
-        with open(self.at(LOG + suffix), encoding="utf-8") as file:
-            return file.readlines()
+def read_lines(node):
+    with open(node.at(LOG), encoding="utf-8") as file:
+        return file.readlines()
 
 
 def test_no_log():
@@ -43,18 +24,18 @@ def test_no_log():
         result = root.run("audit", "verify")
         want_code(result, 2)
         want_text(result.err, "no audit log is kept")
-    with Node() as node:
+    with Node(SETTINGS) as node:
         want_code(node.run("audit", "verify"), 2)
 
 
 def test_whole_and_changed():
-    with Node() as node:
+    with Node(SETTINGS) as node:
         want(node.decide("good.example/a:1") and not node.decide("bad.example/a:1") and node.decide("good.example/b:1"), "decisions")
         whole = node.run("audit", "verify", "--json")
         want_code(whole, 0)
         want(whole.json()["whole"] and whole.json()["last"] == 3 and whole.json()["torn"] == 0, "json", whole)
         want_text(node.run("audit", "verify").out, whole.json()["head"])
-        lines = node.lines()
+        lines = read_lines(node)
         for bad, words in (([lines[0], lines[1].replace("deny", "allow"), lines[2]], "line 3"), ([lines[0], lines[2]], "line 2"),
                            ([lines[0], lines[2], lines[1]], "line 2"), ([lines[0], lines[1], lines[1], lines[2]], "line 3")):
             node.write(LOG, "".join(bad))
@@ -71,11 +52,11 @@ def test_whole_and_changed():
 
 
 def test_rotation_keeps_the_chain():
-    with Node() as node:
+    with Node(SETTINGS) as node:
         node.decide("good.example/a:1")
         os.rename(node.at(LOG), node.at(LOG + ".1"))
         node.decide("good.example/a:1")
-        want(json.loads(node.lines()[0])["seq"] == 2, "seq %s" % node.lines())
+        want(json.loads(read_lines(node)[0])["seq"] == 2, "seq %s" % read_lines(node))
         want_code(node.run("audit", "verify"), 0)
         os.unlink(node.at(LOG + ".1"))
         want_code(node.run("audit", "verify"), 0)
@@ -86,7 +67,7 @@ def test_logrotate():
     program = os.environ.get("PG_LOGROTATE") or shutil.which("logrotate", path="/usr/sbin:/usr/bin:/sbin")
     if not program or os.geteuid() != 0:
         return
-    with Node() as node:
+    with Node(SETTINGS) as node:
         with open(os.path.join(BUILD, "packaging/pullguard-logrotate"), encoding="utf-8") as file:
             text = file.read()
         want(LOG in text, "the log's place", text)
