@@ -2,14 +2,19 @@
 """doctor on made-up nodes: every way in which containerd passes the verifier by, and everything wrong with our own files."""
 import datetime
 import os
+import re
+import socket
 import stat
+import subprocess
 
-from harness import Root, key_text, layout, main, policy, want, want_code, want_text
+from harness import PROGRAM, SOURCE, Root, key_text, layout, main, policy, run, want, want_code, want_text
 
 LAYOUT = layout()
 VERIFIER = LAYOUT["libexec"] + "/pullguard-containerd"
 BIN_DIR = "/opt/containerd/image-verifier/bin"
 CONFIG = "/etc/containerd/config.toml"
+AREAS = "containerd|containers|crio|podman|crun|hook|nri|install|sandbox|engine|policy|files|trust|system|canary"
+TRUST_ROOT = os.path.join(SOURCE, "tests/vectors/sigstore-root-signing/trusted_root.json")
 IMAGES = "[plugins.'io.containerd.cri.v1.images']\n"
 
 
@@ -383,33 +388,313 @@ def test_podman_policies():
         want(by_id(root.run("doctor", "--json", "--only", "podman"))["containers.scope"]["level"] == "warn", "scope")
 
 
+def only(node, area, *arguments):
+    result = node.run("doctor", "--json", "--only", area, *arguments)
+    return by_id(result), result
+
+
+ELF = b"\x7fELF\x02\x01\x01" + bytes(9)
+SHARED = ELF + (3).to_bytes(2, "little") + bytes(46)  # ET_DYN
+STATIC = ELF + (2).to_bytes(2, "little") + bytes(46)  # ET_EXEC, no interpreter
+
+
+def handlers(root):
+    """Where this build puts crun's handlers."""
+    for folder, _, _ in os.walk(root.at("/usr/lib")):
+        if folder.endswith("/crun/handlers"):
+            return folder[len(root.path):]
+    raise AssertionError("no handler directory")
+
+
 def test_start_gates():
     with Root() as root:
-        root.write("/usr/bin/crun", "#!/bin/sh\nexit 0\n", 0o755)
-        want(by_id(root.run("doctor", "--json", "--only", "start"))["crun.handler"]["level"] == "note", "none")
+        want(only(root, "start")[0]["crun.found"]["level"] == "note", "no crun")
+        root.write("/usr/bin/crun", "", 0o755)
+        want(only(root, "start")[0]["crun.handler"]["level"] == "note", "none")
+        root.write(LAYOUT["libexec"] + "/pullguard-crun.so", SHARED)
         want_code(root.run("enable", "-y", "crun"), 0)
         want_code(root.run("enable", "-y", "oci-hook"), 0)
-        checks = by_id(root.run("doctor", "--json", "--only", "start"))
-        want(checks["crun.handler"]["level"] == "ok" and checks["hook.program"]["level"] == "fail", "%s" % checks)
-        want("crun.works" not in checks, "crun works")
-        root.write("/usr/bin/crun", "#!/bin/sh\necho 'cannot load x: file too short' >&2\nexit 1\n", 0o755)
-        broken = by_id(root.run("doctor", "--json", "--only", "start"))["crun.works"]
+        checks, result = only(root, "start")
+        want(checks["crun.handler"]["level"] == "ok" and "crun.stray" not in checks and checks["hook.program"]["level"] == "fail", "in place", result)
+        crun = root.write("/usr/bin/crun", "#!/bin/sh\necho 'cannot load x: file too short' >&2\nexit 1\n", 0o755)
+        want("crun.works" not in only(root, "start")[0], "programs below another root are not run")
+        broken = only(root, "start", "--crun", crun)[0]["crun.works"]
         want(broken["level"] == "fail" and "file too short" in broken["what"], "%s" % broken)
+        root.write("/usr/bin/crun", "#!/bin/sh\nexit 0\n", 0o755)
+        want("crun.works" not in only(root, "start", "--crun", crun)[0], "crun works")
+        os.chmod(crun, 0o777)
+        want(only(root, "start", "--crun", crun)[0]["crun.works"]["level"] == "warn", "a program that others can write is not run")
         root.write(LAYOUT["libexec"] + "/pullguard-oci-hook", "", 0o755)
-        want(by_id(root.run("doctor", "--json", "--only", "start"))["hook.file"]["level"] == "ok", "hook")
-        for folder, _, files in os.walk(root.at("/usr/lib")):
-            if folder.endswith("/crun/handlers"):
-                root.write(folder[len(root.path):] + "/README", "x")
-        want(by_id(root.run("doctor", "--json", "--only", "start"))["crun.stray"]["level"] == "fail", "stray")
+        want(only(root, "start")[0]["hook.file"]["level"] == "ok", "hook")
+        root.write("/usr/share/containers/oci/hooks.d/50-pullguard.json", "{}")
+        want(only(root, "start")[0]["hook.file"]["level"] == "fail", "hook that is not ours")
+
+
+def test_crun_handlers():
+    for name, content, mode, identifier, level in (
+            ("README", "x", 0o644, "crun.stray", "fail"), ("damaged.so", "x", 0o644, "crun.stray", "fail"),
+            ("empty.so", "", 0o644, "crun.stray", "fail"), ("other.so", SHARED, 0o644, "crun.other-handler", "note"),
+            ("open.so", SHARED, 0o666, "crun.owner", "fail")):
+        with Root() as root:
+            root.write(LAYOUT["libexec"] + "/pullguard-crun.so", SHARED)
+            want_code(root.run("enable", "-y", "crun"), 0)
+            root.write(handlers(root) + "/" + name, content, mode)
+            checks, result = only(root, "start")
+            want(checks[identifier]["level"] == level and name in checks[identifier]["what"], name, result)
+    with Root() as root:  # our own file damaged, and gone
+        root.write(LAYOUT["libexec"] + "/pullguard-crun.so", "x")
+        want_code(root.run("enable", "-y", "crun"), 0)
+        want(only(root, "start")[0]["crun.stray"]["level"] == "fail", "damaged")
+        os.unlink(root.at(LAYOUT["libexec"] + "/pullguard-crun.so"))
+        want(only(root, "start")[0]["crun.stray"]["level"] == "fail", "gone")
+    for place in ("/usr/bin/crun", "/usr/libexec/crio/crun"):
+        with Root() as root:
+            root.write(place, STATIC, 0o755)
+            checks, result = only(root, "start")
+            want(place in checks["crun.static"]["what"], "static", result)
 
 
 def test_nri_plugin():
     validator = "[plugins.'io.containerd.nri.v1.nri'.default_validator]\nenable = true\nrequired_plugins = ['pullguard']\n"
-    for config, identifier, level in (("version = 3\n", "nri.required", "warn"), ("version = 3\n" + validator, "nri.required", "ok"),
-                                      ("version = 3\n[plugins.'io.containerd.nri.v1.nri']\ndisable = true\n", "nri.disabled", "fail")):
-        with Node(config) as node:
+    for version, config, identifier, level in (
+            ("2.2.0", "version = 3\n", "nri.required", "warn"), ("2.2.0", "version = 3\n" + validator, "nri.required", "ok"),
+            ("2.1.9", "version = 3\n" + validator, "nri.required", "warn"),  # it knows no such setting
+            ("2.2.0", "version = 3\n[plugins.'io.containerd.nri.v1.nri']\ndisable = true\n", "nri.disabled", "fail")):
+        with Node(config, version) as node:
             want_code(node.run("enable", "-y", "nri"), 0)
             expect(node, identifier, level)
+
+
+def test_nri_plugin_of_crio():
+    validator = "[crio.nri.default_validator]\nnri_enable_default_validator = true\nnri_validator_required_plugins = [%s]\n"
+    for config, identifier, level in (("", "nri.required", "warn"), (validator % '"other", "pullguard"', "nri.required", "ok"),
+                                      (validator % '"pullguard-old"', "nri.required", "warn"),
+                                      ("[crio.nri]\nenable_nri = false\n", "nri.disabled", "fail")):
+        with Root() as root:
+            root.write("/etc/crio/crio.conf", config)
+            want("nri.required" not in only(root, "crio")[0], "not installed: nothing to say")
+            want_code(root.run("enable", "-y", "nri"), 0)
+            checks, result = only(root, "crio")
+            want(checks[identifier]["level"] == level, "%s %s" % (identifier, level), result)
+
+
+class Crio(Root):
+    """A node with CRI-O that was switched on."""
+
+    def __init__(self):
+        super().__init__()
+        self.write("/etc/crio/crio.conf", "[crio]\n")
+        self.write("/etc/pullguard/policy.d/a.yaml", policy("a", "registry.example.com/**", key_text()))
+        want_code(self.run("enable", "-y", "crio"), 0)
+
+
+def test_crio_namespaces():
+    with Crio() as root:
+        want(only(root, "crio")[0]["containers.default"]["level"] == "ok", "one policy")
+        root.write("/etc/crio/policies/prod.json", '{"default":[{"type":"insecureAcceptAnything"}]}')
+        _, result = only(root, "crio")
+        want([one["level"] for one in result.json()["checks"] if one["id"] == "containers.default"] == ["ok", "fail"], "prod", result)
+        root.write("/etc/crio/crio.conf.d/90.conf", '[crio.image]\nsignature_policy_dir = "/srv/policies"\n')
+        _, result = only(root, "crio")
+        want([one["level"] for one in result.json()["checks"] if one["id"] == "containers.default"] == ["ok"], "elsewhere", result)
+        root.write("/srv/policies/x.json", "{")
+        _, result = only(root, "crio")
+        want("/srv/policies/x.json" in result.out and result.code == 2, "found", result)
+
+
+def test_crio_configuration_that_does_not_parse():
+    with Crio() as root:
+        root.write("/etc/crio/crio.conf.d/10-broken", "[crio\n")
+        want(only(root, "crio")[0]["crio.config"]["level"] == "fail", "CRI-O reads every file there")
+
+
+def test_crio_images_that_will_not_start():
+    images = "/var/lib/containers/storage/overlay-images/images.json"
+    record = '{"id":"%s","names":["registry.example.com/%s:1"],"big-data-sizes":{"manifest":401%s}}'
+    with Crio() as root:
+        want("crio.stored-images" not in only(root, "crio")[0], "no storage")
+        root.write(images, "[%s]" % record % ("a", "a", ',"signatures":567,"signature-ab":567'))
+        want(only(root, "crio")[0]["crio.stored-images"]["level"] == "ok", "endorsed")
+        root.write(images, "[%s,%s]" % (record % ("a", "a", ',"signature-ab":567'), record % ("b", "b\\u001b[1m", ',"signatures":0')))
+        checks, result = only(root, "crio")
+        found = checks["crio.stored-images"]
+        want(found["level"] == "warn" and "1 of 2: registry.example.com/b\\x1b[1m:1" in found["what"], "one is not", result)
+        root.write(images, "[")
+        want(only(root, "crio")[0]["crio.stored-images"]["level"] == "warn", "unreadable")
+        root.write("/etc/crio/crio.conf.d/90.conf", '[crio.image]\nsignature_policy = ""\n')
+        want("crio.stored-images" not in only(root, "crio")[0], "nothing is checked at create")
+
+
+def test_look_aside_that_leads_elsewhere():
+    own = "/etc/containers/registries.d/50-pullguard.yaml"
+    with Crio() as root:
+        want("containers.lookaside" not in only(root, "crio")[0], "in order")
+        root.write("/etc/containers/registries.d/90.yaml", "docker:\n  registry.example.com/team:\n    lookaside: https://elsewhere.example.com\n")
+        want(only(root, "crio")[0]["containers.lookaside"]["level"] == "warn", "a scope below ours")
+        root.write("/etc/containers/registries.d/90.yaml", "docker:\n  registry.example.com/team:\n    use-sigstore-attachments: true\n")
+        want("containers.lookaside" not in only(root, "crio")[0], "which says nothing about look-aside")
+        root.write("/etc/pullguard/pullguard.yaml", "endorser: {listen: 127.0.0.1:5}\n")
+        want(only(root, "crio")[0]["containers.lookaside"]["level"] == "fail", "another port than the endorser's")
+        os.unlink(root.at("/etc/pullguard/pullguard.yaml"))
+        os.unlink(root.at(own))
+        want(only(root, "crio")[0]["containers.lookaside"]["level"] == "fail", "none")
+        root.write(own, "docker: [\n")
+        want(only(root, "crio")[0]["containers.registries-d"]["level"] == "warn", "unreadable")
+
+
+def test_the_node_key_is_gone():
+    with Crio() as root:
+        os.unlink(root.at("/var/lib/pullguard/node-key.pub"))
+        want(only(root, "crio")[0]["containers.node-key"]["level"] == "fail", "gone")
+
+
+def test_policies_in_roots_home():
+    for path in ("/root/.config/containers/policy.json", "/root/.config/containers/registries.d/x.yaml"):
+        with Crio() as root:
+            root.write("/usr/bin/podman", "", 0o755)
+            root.write(path, "{}")
+            want("containers.user-policy" not in only(root, "crio")[0], "CRI-O names its policy")
+            want(only(root, "podman")[0]["containers.user-policy"]["level"] == "fail", path)
+            root.write("/etc/crio/crio.conf.d/90.conf", '[crio.image]\nsignature_policy = ""\n')
+            want(only(root, "crio")[0]["containers.user-policy"]["level"] == "fail", "CRI-O names none")
+
+
+POD = "apiVersion: v1\nkind: Pod\nspec:\n  initContainers:\n  - image: %s\n  containers:\n  - name: a\n    image: %s\n"
+
+
+def test_static_pods():
+    manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+    with Root() as root:
+        root.write("/etc/pullguard/policy.d/a.yaml", policy("a", "registry.example.com/**", key_text()))
+        want("policy.static-pod" not in only(root, "policy")[0], "none")
+        root.write(manifest, POD % ("registry.example.com/init:1", "registry.example.com/api:1"))
+        checks, result = only(root, "policy")
+        want(checks["policy.static-pod"]["level"] == "ok" and "(2)" in checks["policy.static-pod"]["what"], "covered", result)
+        for text in (POD % ("registry.k8s.io/init:1", "registry.example.com/api:1"), POD % ("registry.example.com/init:1", "registry.k8s.io/init:1")):
+            root.write(manifest, text)
+            checks, result = only(root, "policy")
+            want(checks["policy.static-pod"]["level"] == "warn" and "registry.k8s.io/init:1" in checks["policy.static-pod"]["what"], "not covered", result)
+        noted = root.run("enable", "--dry-run", "containerd")
+        want_text(noted.err, "note: ", noted)
+        want_text(noted.err, "no policy applies to registry.k8s.io/init:1", noted)
+        root.write("/etc/pullguard/pullguard.yaml", "no-match: warn\n")
+        want("policy.static-pod" not in only(root, "policy")[0], "images without a policy are let through")
+        os.unlink(root.at("/etc/pullguard/pullguard.yaml"))
+        root.write(manifest, "spec: [")
+        want(only(root, "policy")[0]["policy.static-pod"]["level"] == "warn", "unreadable")
+        os.unlink(root.at(manifest))
+        root.write("/var/lib/kubelet/config.yaml", "staticPodPath: /srv/pods\n")
+        root.write("/srv/pods/etcd.json", '{"spec":{"containers":[{"image":"registry.k8s.io/etcd:3"}]}}')
+        want("registry.k8s.io/etcd:3" in only(root, "policy")[0]["policy.static-pod"]["what"], "the kubelet's own directory")
+
+
+def test_enable_says_what_would_lock_the_node_out():
+    with Node() as node:
+        node.write("/etc/pullguard/policy.d/a.yaml", policy("some", "r.example.com/**", key_text()))
+        result = node.run("enable", "--dry-run", "nri")
+        want_text(result.err, "no policy applies to the pause image registry.k8s.io/pause", result)
+        want("pause" not in node.run("enable", "--dry-run", "podman").err, "podman runs no pods")
+        node.write("/etc/pullguard/policy.d/a.yaml", policy("all", "**", key_text()))
+        want("note:" not in node.run("enable", "--dry-run", "nri").err, "covered")
+
+
+def test_lint():
+    with Node() as node:
+        want("policy.lint" not in ours(node)[0], "nothing to say")
+        node.write("/etc/pullguard/policy.d/warn.yaml", policy("tagged", "registry.example.com/app:v*", key_text()))
+        checks, result = ours(node)
+        want(checks["policy.lint"]["level"] == "warn" and "warn.yaml" in checks["policy.lint"]["what"], "lint", result)
+
+
+def test_runtimes_that_are_not_there():
+    with Root() as root:
+        for area, identifier in (("crio", "crio.found"), ("podman", "podman.found"), ("containerd", "containerd.found")):
+            checks, result = only(root, area)
+            want(checks[identifier]["level"] == "note" and result.code == 0, identifier, result)
+        root.write("/usr/bin/podman", "", 0o755)
+        want(only(root, "podman")[0]["podman.scope"]["level"] == "note", "what podman does not check")
+
+
+def test_what_a_version_does_not_cover():
+    for version, there in (("2.1.0", True), ("2.3.4", True), ("2.4.0", False)):
+        with Node(version=version) as node:
+            levels, result = node.levels()
+            want(("containerd.checkpoint" in levels) == there and levels["containerd.scope"] == "note", version, result)
+
+
+def test_resident_engine():
+    with Root() as root:
+        want(only(root, "install")[0]["engine.resident"]["level"] == "note", "none")
+        os.makedirs(root.at("/run/pullguard"))
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(root.at("/run/pullguard/engine.sock"))
+            listener.listen()
+            want(only(root, "install")[0]["engine.resident"]["level"] == "ok", "listens")
+        want(only(root, "install")[0]["engine.resident"]["level"] == "warn", "nobody answers")
+    levels = [one for one in run("doctor", "--json", "--only", "install").json()["checks"] if one["id"] == "install.user"]
+    want(len(levels) == 1 and levels[0]["level"] in ("ok", "warn"), "the user of this machine")
+
+
+def test_folders_that_cannot_be_read():
+    with Node() as node:
+        node.write("/etc/pullguard/keys", "a file")
+        want(ours(node)[0]["files.read"]["level"] == "fail", "keys is a file")
+
+
+def test_system():
+    with Root() as root:
+        want(only(root, "system")[0]["system.journal"]["level"] == "warn", "neither journal nor syslog")
+        root.write("/dev/log", "")
+        want("syslog" in only(root, "system")[0]["system.journal"]["what"], "syslog")
+        root.write("/run/systemd/journal/socket", "")
+        want(only(root, "system")[0]["system.journal"]["level"] == "ok", "journal")
+        clock = {"LD_PRELOAD": os.environ["PG_CLOCK"], "PG_FIXED_CLOCK": "946684800"}
+        result = root.run("doctor", "--json", "--only", "system", env=clock)
+        want(by_id(result)["system.clock"]["level"] == "fail", "the year 2000", result)
+        want(only(root, "system")[0]["system.clock"]["level"] in ("ok", "warn"), "now")
+        os.makedirs(root.at("/var/cache/pullguard"))
+        want(only(root, "system")[0]["system.disk"]["level"] in ("ok", "warn"), "room")
+        if os.geteuid() == 0:
+            done = subprocess.run(["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=1m tmpfs "$1/var/cache/pullguard" && '
+                                   'exec "$2" --root "$1" doctor --json --only system', "sh", root.path, PROGRAM],
+                                  capture_output=True, check=False)
+            want(b'"id":"system.disk","level":"warn"' in done.stdout, "one MiB", done)
+
+
+def test_old_trust_root():
+    with Root() as root:
+        root.write("/etc/pullguard/policy.d/a.yaml", policy("keyless", "r.example.com/**", None, """      - keyless:
+          trustRootRef: test
+          identities: [{issuer: "https://issuer.example.com", subject: "a@example.com"}]
+"""))
+        path = root.copy(TRUST_ROOT, "/etc/pullguard/trust/test.json")
+        checks, result = only(root, "policy")
+        want(checks["trust.age"]["level"] == "ok", "new", result)
+        os.utime(path, (0, 1600000000))
+        want(only(root, "policy")[0]["trust.age"]["level"] == "warn", "years old")
+
+
+def test_every_result_has_a_test_and_a_line_in_the_manual():
+    """Names of results are stable: monitoring looks for them."""
+    names = set()
+    for folder, _, files in os.walk(os.path.join(SOURCE, "plugin/cli/doctor")):
+        for file in files:
+            with open(os.path.join(folder, file), encoding="utf-8") as text:
+                names.update(re.findall(r'"((?:%s)\.[a-z][a-z.-]*)"' % AREAS, text.read()))
+    want(len(names) > 70, "%d names" % len(names))
+    tests = ""
+    for folder in ("tests/cli", "tests/integration"):
+        for file in os.listdir(os.path.join(SOURCE, folder)):
+            if file.endswith((".py", ".sh")):
+                with open(os.path.join(SOURCE, folder, file), encoding="utf-8") as text:
+                    tests += text.read()
+    with open(os.path.join(SOURCE, "packaging/man/pullguard.1.in"), encoding="utf-8") as text:
+        manual = re.sub(r"\\-", "-", text.read())
+    # Put together by the tests from a part that they name.
+    spoken = [name for name in names if name in tests or (name.startswith(("canary.", "containerd.fallback.")) and
+                                                          '"%s"' % name.rpartition(".")[2] in tests)]
+    want(not names - set(spoken), "without a test: %s" % sorted(names - set(spoken)))
+    want(not [name for name in names if name not in manual], "not in the manual: %s" % sorted(name for name in names if name not in manual))
 
 
 if __name__ == "__main__":

@@ -103,6 +103,16 @@ canary ctr
 says "no policy at all: stopped as well" ctr stopped nothing-left "no_match: "
 mv "$PG_WORK/all.yaml" "$ETC/policy.d/all.yaml"
 
+# The configuration that counts is the running process's; one that is newer than it does not count yet.
+restart_level()
+{
+    "$PG_PREFIX/bin/pullguard" doctor --json --only containerd >"$PG_WORK/doctor.json" || true
+    grep -o '"id":"containerd.restart","level":"[a-z]*"' "$PG_WORK/doctor.json" | cut -d'"' -f8
+}
+expect "doctor finds the running containerd and its configuration" [ "$(restart_level)" = ok ]
+touch -d '+2 seconds' "$PG_WORK/containerd/config.toml"
+expect "doctor finds that the configuration has changed since" [ "$(restart_level)" = warn ]
+
 stop "$CONTAINERD_PID"
 canary ctr
 expect "containerd does not run: exit status 3" [ "$CODE" = 3 ]

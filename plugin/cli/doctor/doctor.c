@@ -70,6 +70,7 @@ void doctor_done(struct doctor *doctor)
         mem_free(doctor->results[i].what);
     mem_free(doctor->results);
     mem_free(doctor->pause_image);
+    mem_free(doctor->endorser_listen);
 }
 
 static const char *level_name(enum check_level level)
@@ -272,6 +273,8 @@ static const struct option_spec options[] = {
                   "containerd's client; default: beside the running containerd, then /usr/bin, /usr/local/bin"),
     DOCTOR_OPTION("crictl", 0, OPTION_TEXT, "PROGRAM", crictl,
                   "client of the kubelet's interface; default: /usr/bin, /usr/local/bin, /opt/bin"),
+    DOCTOR_OPTION("crun", 0, OPTION_TEXT, "PROGRAM", crun,
+                  "crun that is asked whether it runs; default: /usr/bin/crun"),
     DOCTOR_OPTION("podman", 0, OPTION_TEXT, "PROGRAM", podman, "podman; default: /usr/bin, /usr/local/bin"),
     DOCTOR_OPTION("containerd-address", 0, OPTION_TEXT, "SOCKET", containerd_address,
                   "containerd's socket; default: its configuration's"),

@@ -28,7 +28,7 @@ struct doctor_values {
     bool canary;
     struct text_list canary_runtime;
     const char *canary_port, *canary_timeout;
-    const char *ctr, *crictl, *podman; /* programs */
+    const char *ctr, *crictl, *podman, *crun; /* programs */
     const char *containerd_address, *crio_address;
     struct text_list only;         /* areas */
     bool quiet;
@@ -51,6 +51,7 @@ struct doctor {
     int64_t deadline_ms;   /* our settings' decision deadline; 0 = unknown */
     bool no_match_denies;
     bool engine_loaded;
+    char *endorser_listen; /* owned; NULL = unknown */
     char *pause_image;     /* owned; NULL = no CRI configuration seen */
 
     struct canary_result canaries[4];
@@ -80,6 +81,19 @@ char *doctor_path(struct doctor *doctor, const char *path);
 enum doctor_run_what { DOCTOR_RUN_OUTPUT, DOCTOR_RUN_ERRORS /* standard error as well */ };
 bool doctor_run(const char *path, char *const argv[], int timeout_ms, enum doctor_run_what what, char *dst, size_t size,
                 int *ret_status, struct error *err) MUST_CHECK;
+
+/* Does any policy apply to this reference (policy.c)? */
+struct policy_set;
+bool doctor_policy_applies(const struct policy_set *set, const char *reference, bool *ret,
+                           struct error *err) MUST_CHECK;
+/* static_pods.c: do policies apply to the images of this node's static pods? */
+void doctor_static_pods(struct doctor *doctor, const struct policy_set *set);
+
+/* lockout.c: says, as notes, which of the pause image and the static pods' images no policy covers. */
+void doctor_lockout(const struct cli *cli);
+
+/* start.c: our NRI plugin is among the pre-installed ones. */
+bool nri_installed(struct doctor *doctor);
 
 /* A text of crio.conf and its drop-ins, [crio.SECTION] NAME: the last one counts. Owned; NULL when nobody sets it. */
 char *crio_setting(struct doctor *doctor, const char *section, const char *name);

@@ -105,7 +105,7 @@ static void check_lint(struct doctor *doctor, const struct policy_set *set)
 }
 
 /* Does any policy apply to this reference? */
-static bool applies(const struct policy_set *set, const char *reference, bool *ret, struct error *err)
+bool doctor_policy_applies(const struct policy_set *set, const char *reference, bool *ret, struct error *err)
 {
     CLEANUP(ref_done) struct ref ref = { 0 };
     CLEANUP(buf_free) struct buf json = BUF_INIT(EXPLAIN_MAX_BYTES);
@@ -133,7 +133,7 @@ static void check_pause(struct doctor *doctor, const struct policy_set *set)
 
     if (doctor->pause_image == NULL)
         return;
-    if (!applies(set, doctor->pause_image, &covered, &err))
+    if (!doctor_policy_applies(set, doctor->pause_image, &covered, &err))
         doctor_add(doctor, CHECK_WARN, "policy.pause-image", "without it no pod starts", NULL, "pause image: %s",
                    err.text);
     else if (!covered && doctor->no_match_denies)
@@ -238,6 +238,7 @@ static void check_loaded(struct doctor *doctor, const struct engine_config *conf
     check_lint(doctor, config->policies);
     check_windows(doctor, config->policies);
     check_pause(doctor, config->policies);
+    doctor_static_pods(doctor, config->policies);
     check_roots(doctor, config->policies);
 }
 
@@ -250,6 +251,7 @@ void doctor_settings(struct doctor *doctor)
         return;
     doctor->deadline_ms = settings.deadline_ms;
     doctor->no_match_denies = settings.no_match == NO_MATCH_DENY;
+    doctor->endorser_listen = TAKE_PTR(settings.endorser_listen);
 }
 
 void doctor_policy(struct doctor *doctor)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/encode.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
@@ -53,22 +54,47 @@ static bool is_static(const char *path)
     return true;
 }
 
-/* crun loads every entry that does not begin with a dot, and refuses every command when one of them cannot be loaded.
- */
+/* crun loads an entry with dlopen: it must be an ELF shared object, whatever it is called. */
+static bool is_shared_object(const char *path)
+{
+    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    Elf64_Ehdr header;
+
+    return fd >= 0 && pread(fd, &header, sizeof(header), 0) == (ssize_t)sizeof(header) &&
+           memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_type == ET_DYN;
+}
+
+/* One entry. Returns whether it is our link. */
+static bool check_entry(struct doctor *doctor, const char *directory, const char *name)
+{
+    CLEANUP(mem_freep) char *logical = mem_printf("%s/%s", HANDLERS, name);
+    CLEANUP(mem_freep) char *path = mem_printf("%s/%s", directory, name);
+    bool ours = logical != NULL && leads_to(doctor, logical, PG_LIBEXECDIR "/pullguard-crun.so");
+    CLEANUP(mem_freep) char *target = ours ? doctor_path(doctor, PG_LIBEXECDIR "/pullguard-crun.so") : NULL;
+    const char *file = ours ? target : path;
+    struct error err = ERROR_INIT;
+
+    if (file == NULL)
+        return ours;
+    if (!is_shared_object(file))
+        doctor_add(doctor, CHECK_FAIL, "crun.stray",
+                   "crun then refuses every command: running pods cannot even be stopped",
+                   ours ? "install pullguard again, or pullguard disable crun" : "remove it", "%s is no handler", file);
+    else if (!file_check_trusted(file, &err))
+        doctor_add(doctor, CHECK_FAIL, "crun.owner", "crun loads it as root: whoever can write it is root",
+                   "chown root and chmod go-w the path named", "%s", err.text);
+    else if (!ours)
+        doctor_add(doctor, CHECK_NOTE, "crun.other-handler", "it may run containers in its own way, unasked", NULL,
+                   "%s is another handler", file);
+    return ours;
+}
+
 static void check_handlers(struct doctor *doctor, const char *path, const struct names *entries)
 {
     bool ours = false;
 
-    for (size_t i = 0; i < entries->count; i++) {
-        CLEANUP(mem_freep) char *logical = mem_printf("%s/%s", HANDLERS, entries->items[i]);
-
-        if (logical != NULL && leads_to(doctor, logical, PG_LIBEXECDIR "/pullguard-crun.so"))
-            ours = true;
-        else if (!span_ends(span_str(entries->items[i]), ".so"))
-            doctor_add(doctor, CHECK_FAIL, "crun.stray",
-                       "crun then refuses every command: running pods cannot even be stopped", "remove it",
-                       "%s/%s is no handler", path, entries->items[i]);
-    }
+    for (size_t i = 0; i < entries->count; i++)
+        ours = check_entry(doctor, path, entries->items[i]) || ours;
     if (ours)
         doctor_add(doctor, CHECK_OK, "crun.handler", NULL, NULL, "crun's handler is in place");
     else
@@ -76,43 +102,69 @@ static void check_handlers(struct doctor *doctor, const char *path, const struct
                    "pullguard enable crun, if that gate is wanted", "%s has no handler of ours", path);
 }
 
-/* A handler that is damaged stops all of crun: seen best by asking crun for anything. */
-static void check_crun_works(struct doctor *doctor, char *program)
+/* Distributions', an administrator's, and the one that CRI-O's own packages bring. */
+static const char *const crun_places[] = { "/usr/bin/crun", "/usr/local/bin/crun", "/usr/libexec/crio/crun" };
+
+/* How many there are; static ones are named. */
+static size_t check_programs(struct doctor *doctor)
 {
-    char option[] = "--version", text[512] = "";
+    size_t count = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(crun_places); i++) {
+        CLEANUP(mem_freep) char *program = doctor_path(doctor, crun_places[i]);
+
+        if (program == NULL || access(program, F_OK) != 0)
+            continue;
+        count++;
+        if (is_static(program))
+            doctor_add(doctor, CHECK_NOTE, "crun.static", "a static crun loads no handlers", "use the OCI hook instead",
+                       "%s is a static program", program);
+    }
+    return count;
+}
+
+/*
+ * A handler that is damaged stops all of crun: seen best by asking crun for anything. Only a program of this node is
+ * run, or one that is named, and only when nobody but root can write it.
+ */
+static void check_crun_works(struct doctor *doctor)
+{
+    CLEANUP(mem_freep) char *program =
+        mem_strdup(doctor->values->crun != NULL ? doctor->values->crun : crun_places[0]);
+    char option[] = "--version", text[512] = "", shown[400];
     char *const argv[] = { program, option, NULL };
     struct error err = ERROR_INIT;
     int status = -1;
 
-    if (!doctor_run(program, argv, CRUN_VERSION_MS, DOCTOR_RUN_ERRORS, text, sizeof(text), &status, &err))
+    if (program == NULL || (doctor->values->crun == NULL && doctor->cli->root[0] != '\0') ||
+        access(program, X_OK) != 0)
+        return;
+    if (!file_check_trusted(program, &err) ||
+        !doctor_run(program, argv, CRUN_VERSION_MS, DOCTOR_RUN_ERRORS, text, sizeof(text), &status, &err))
         doctor_add(doctor, CHECK_WARN, "crun.works", "whether crun runs at all is not known", NULL, "%s", err.text);
     else if (status != 0)
         doctor_add(doctor, CHECK_FAIL, "crun.works", "running containers cannot even be stopped",
-                   "install pullguard again; until then: pullguard disable crun", "%s --version fails: %.300s", program,
-                   text);
+                   "install pullguard again; until then: pullguard disable crun", "%s --version fails: %s", program,
+                   text_clean(span_trim(span_str(text)), shown, sizeof(shown)));
 }
 
 static void check_crun(struct doctor *doctor)
 {
-    CLEANUP(mem_freep) char *program = doctor_path(doctor, "/usr/bin/crun");
     CLEANUP(mem_freep) char *path = doctor_path(doctor, HANDLERS);
     CLEANUP(names_free) struct names entries = { 0 };
     struct error err = ERROR_INIT;
 
-    if (program == NULL || path == NULL)
+    if (path == NULL)
         return;
-    if (access(program, F_OK) != 0 && access(path, F_OK) != 0) {
+    if (check_programs(doctor) == 0 && access(path, F_OK) != 0) {
         doctor_add(doctor, CHECK_NOTE, "crun.found", "there is nothing to check", NULL,
                    "no crun was found on this node");
         return;
     }
-    if (is_static(program))
-        doctor_add(doctor, CHECK_NOTE, "crun.static", "a static crun loads no handlers", "use the OCI hook instead",
-                   "%s is a static program", program);
     if (dir_list(path, NULL, &entries, &err)) {
         check_handlers(doctor, path, &entries);
-        if (entries.count > 0 && access(program, X_OK) == 0)
-            check_crun_works(doctor, program);
+        if (entries.count > 0)
+            check_crun_works(doctor);
     } else if (err.reason != REASON_NOT_FOUND)
         doctor_add(doctor, CHECK_WARN, "crun.handler", "crun cannot read its handlers", NULL, "%s", err.text);
     else
@@ -146,7 +198,7 @@ void doctor_start(struct doctor *doctor)
     check_crun(doctor);
 }
 
-static bool nri_installed(struct doctor *doctor)
+bool nri_installed(struct doctor *doctor)
 {
     CLEANUP(mem_freep) char *directory = doctor_path(doctor, NRI_DIRECTORY);
     CLEANUP(names_free) struct names names = { 0 };
@@ -184,6 +236,14 @@ void containerd_check_nri(struct doctor *doctor, const struct containerd *contai
     if (node_bool(toml_view_get(&containerd->view, &disable, NULL), &value) && value) {
         doctor_add(doctor, CHECK_FAIL, "nri.disabled", "the plugin is never started",
                    "remove disable = true of the NRI plugin", "NRI is switched off in containerd");
+        return;
+    }
+    if (containerd->version[0] != '\0' &&
+        (containerd->major < 2 || (containerd->major == 2 && containerd->minor < 2))) {
+        doctor_add(doctor, CHECK_WARN, "nri.required",
+                   "when the plugin is late or gone, containers are created unasked",
+                   "containerd 2.2 or newer can require the plugin", "containerd %s cannot require an NRI plugin",
+                   containerd->version);
         return;
     }
     for (const struct node *one = node_is(list, NODE_LIST) ? list->child : NULL; one != NULL; one = one->next)

@@ -13,6 +13,7 @@
 #include "base/json_out.h"
 #include "base/mem.h"
 #include "plugin/cli/commands.h"
+#include "plugin/cli/doctor/doctor.h"
 #include "plugin/cli/enable/ledger.h"
 #include "plugin/cli/say.h"
 
@@ -159,6 +160,8 @@ static int enable_run(const struct cli *cli, const void *values_, const struct t
         return EXIT_YES;
     }
     changes_print(cli, &changes);
+    if (runtime->plan != plan_podman) /* which runs no pods */
+        doctor_lockout(cli);
     if (values->dry_run)
         return EXIT_NO;
     if (!agreed(cli, values))

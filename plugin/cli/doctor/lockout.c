@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Said before a runtime is switched on: which images the node itself is made of would be stopped then? */
+#include <string.h>
+
+#include "plugin/cli/doctor/doctor.h"
+#include "plugin/cli/say.h"
+
+void doctor_lockout(const struct cli *cli)
+{
+    const struct doctor_values values = { 0 };
+    CLEANUP(doctor_done) struct doctor doctor = { .cli = cli, .values = &values, .no_match_denies = true };
+
+    doctor_settings(&doctor);
+    doctor_containerd(&doctor); /* these two say which pause image */
+    doctor_crio(&doctor);
+    doctor_policy(&doctor);
+    for (size_t i = 0; i < doctor.count; i++) {
+        const struct check_result *result = &doctor.results[i];
+
+        if (result->level == CHECK_WARN && (strcmp(result->id, "policy.pause-image") == 0 ||
+                                            strcmp(result->id, "policy.static-pod") == 0))
+            say_error(cli, "note: %s: %s", result->what, result->why);
+    }
+}
