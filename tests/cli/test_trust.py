@@ -376,12 +376,113 @@ def test_public_good_without_arguments():
         result = root.run("trust", "init", "--mirror", server.url, env=at(AUGUST))
         want_code(result, 2)
         want_text(result.err, "not_found: the repository has no 165.snapshot.json", result)
-        for name, stored in (("15.root.json", "root.json"), ("timestamp.json", "timestamp.json")):
-            with open(root.at(STATE + stored), "rb") as file:
-                want(file.read() == repository.files[name], name)
         want(server.asked() == ["16.root.json", "timestamp.json", "165.snapshot.json"], server.asked())
-        # what is stored goes on from there
-        want_text(root.run("trust", "update", env=at(AUGUST)).err, "not_found", result)
+        want(root.tree() == {}, "a first update that fails leaves nothing")
+
+
+def test_init_that_fails_leaves_an_earlier_one():
+    repository = Repository()
+    with Server(repository) as server, Node(repository, server) as node:
+        before = node.tree()
+        with Server(PublicGood()) as other:
+            want_code(node.run("trust", "init", "--mirror", other.url, "--initial-root", node.first), 2)
+        want_code(node.run("trust", "init", "--mirror", "http://127.0.0.1:1/", "--initial-root", node.first), 2)
+        want(node.tree() == before, "changed")
+        want_code(node.run("trust", "update"), 0)
+
+
+def in_state(root, timestamp=True):
+    """What an update from the public-good instance leaves, without its snapshot and targets."""
+    root.copy(PUBLIC_GOOD + "/trusted_root.json", INSTALLED)
+    root.write(STATE + "url", "https://tuf-repo-cdn.sigstore.dev")
+    root.copy(os.path.join(SOURCE, "plugin/cli/trust/public-good.root.json"), STATE + "root.json")
+    if timestamp:
+        root.copy(PUBLIC_GOOD + "/timestamp.json", STATE + "timestamp.json")
+    return root
+
+
+def test_show_says_until_when():
+    with in_state(Root()) as root:
+        os.utime(root.at(INSTALLED), (AUGUST - 3 * 86400, AUGUST - 3 * 86400))
+        result = root.run("trust", "show", env=at(AUGUST))
+        want_code(result, 0)
+        for line in ("public-good, updated 3 days ago", "repository             https://tuf-repo-cdn.sigstore.dev",
+                     "its root               version 15, until 2026-11-20T13:58:18Z",
+                     "its timestamp          version 762, until 2026-08-28T19:25:56Z",
+                     "certificate authority  https://fulcio.sigstore.dev", "timestamp authority    https://timestamp.sigstore.dev"):
+            want_text(result.out, line, result)
+        shown = root.run("trust", "show", "--json", env=at(AUGUST)).json()[0]
+        want(shown["age_days"] == 3 and shown["repository"] == "https://tuf-repo-cdn.sigstore.dev", shown)
+        want(shown["root"] == {"version": 15, "expires": "2026-11-20T13:58:18Z", "expired": False}, shown)
+        want(shown["timestamp"] == {"version": 762, "expires": "2026-08-28T19:25:56Z", "expired": False}, shown)
+        want((shown["certificate_authorities"], shown["logs"], shown["certificate_logs"], shown["timestamp_authorities"])
+             == (2, 2, 2, 1), shown)
+        result = root.run("trust", "show", env=at(1787945156))
+        want_text(result.out, "its timestamp          version 762, expired at 2026-08-28T19:25:56Z", result)
+        want(root.run("trust", "show", "--json", env=at(1787945156)).json()[0]["timestamp"]["expired"] is True, "expired")
+        want_code(root.run("trust", "import", "--name", "own", os.path.join(VECTORS, "keys/mock_trusted_root.json")), 0)
+        shown = root.run("trust", "show", "--json", "own").json()[0]
+        want(shown["repository"] is None and shown["root"] is None and shown["timestamp"] is None, shown)
+        want_text(root.run("trust", "show", "own").out, "own, imported 0 days ago")
+    with in_state(Root(), timestamp=False) as root:
+        want_text(root.run("trust", "show").out, "its timestamp          none")
+        root.write(STATE + "root.json", "{}")
+        want_code(root.run("trust", "show"), 2)
+
+
+def test_doctor_warns_before_the_end():
+    day, timestamp, root_end = 86400, 1787945156, 1795183098
+    for now, age, timed, checks in (
+            (AUGUST, 0, True, {"trust.age": "ok", "trust.expiry": "ok"}),
+            (AUGUST, 7, True, {"trust.age": "ok", "trust.expiry": "ok"}),
+            (AUGUST, 8, True, {"trust.age": "warn: last updated 8 days ago", "trust.expiry": "ok"}),
+            (timestamp - day - 1, 0, True, {"trust.expiry": "ok"}),
+            (timestamp - day, 0, True, {"trust.expiry": "warn: timestamp.json expires at 2026-08-28T19:25:56Z"}),
+            (timestamp, 0, True, {"trust.expiry": "warn: timestamp.json expired at"}),
+            (AUGUST, 0, False, {"trust.expiry": "warn: no timestamp.json"}),
+            (root_end - 14 * day - 1, 0, True, {"trust.expiry": "warn: timestamp.json"}),
+            (root_end - 14 * day, 0, True, {"trust.expiry": "warn: root.json expires at 2026-11-20T13:58:18Z"}),
+            (root_end, 0, True, {"trust.expiry": "warn: root.json expired at"})):
+        with in_state(Root(), timed) as root:
+            os.utime(root.at(INSTALLED), (now - age * day, now - age * day))
+            found = {one["id"]: one for one in root.run("doctor", "--json", "--only", "trust", env=at(now)).json()["checks"]}
+            for name, wanted in checks.items():
+                level, _, text = wanted.partition(": ")
+                want(found[name]["level"] == level and text in found[name]["what"], "%s: %s" % (wanted, found[name]))
+    for age, level in ((180, "ok"), (181, "warn")):
+        with Root() as root:
+            want_code(root.run("trust", "import", PUBLIC_GOOD + "/trusted_root.json"), 0)
+            os.utime(root.at(INSTALLED), (AUGUST - age * day, AUGUST - age * day))
+            found = {one["id"]: one for one in root.run("doctor", "--json", "--only", "trust", env=at(AUGUST)).json()["checks"]}
+            want(found["trust.age"]["level"] == level and "imported %d days ago" % age in found["trust.age"]["what"], found)
+            want("trust.expiry" not in found, found)
+    with in_state(Root()) as root:
+        root.write(STATE + "root.json", "{}")
+        found = {one["id"]: one for one in root.run("doctor", "--json", "--only", "trust").json()["checks"]}
+        want(found["trust.expiry"]["level"] == "warn" and "malformed" in found["trust.expiry"]["what"], found)
+
+
+def test_import_is_the_last_word():
+    repository = Repository()
+    with Server(repository) as server, Node(repository, server) as node:
+        result = node.run("trust", "import", PUBLIC_GOOD + "/trusted_root.json")
+        want_code(result, 0)
+        want_text(result.err, "no longer updated", result)
+        want(not os.path.exists(node.at(STATE)), "state")
+        want_code(node.run("trust", "update"), 1)
+        with open(PUBLIC_GOOD + "/trusted_root.json", "rb") as file:
+            want(node.installed() == file.read(), "imported")
+        want("no longer" not in node.run("trust", "import", PUBLIC_GOOD + "/trusted_root.json").err, "said twice")
+        want_code(node.run("trust", "import", node.write("/bad", "{}")), 2)
+
+
+def test_json_of_updates():
+    repository = Repository()
+    with Server(repository) as server, Root() as root:
+        first = root.write("/first", repository.files["1.root.json"])
+        for command in (("init", "--mirror", server.url, "--initial-root", first), ("update",)):
+            result = root.run("--json", "trust", *command)
+            want(result.json() == [{"name": "public-good", "root": 1, "targets": 1, "fresh_until": "2036-01-01T00:00:00Z"}], result)
 
 
 def test_public_good_from_the_first_root():

@@ -24,6 +24,7 @@ static const struct area {
     { "start", doctor_start },
     { "install", doctor_install },
     { "policy", doctor_policy },
+    { "trust", doctor_trust },
     { "system", doctor_system },
     { "canary", doctor_canary },
 };
@@ -260,7 +261,7 @@ static const struct option_spec options[] = {
     DOCTOR_OPTION("containerd-config", 0, OPTION_TEXT, "FILE", containerd_config,
                   "containerd's configuration; default: the running one's, then /etc/containerd/config.toml"),
     DOCTOR_OPTION("only", 0, OPTION_LIST, "AREA", only,
-                  "only containerd, crio, podman, start, install, policy, system or canary; repeatable"),
+                  "only containerd, crio, podman, start, install, policy, trust, system or canary; repeatable"),
     DOCTOR_OPTION("canary", 0, OPTION_FLAG, NULL, canary,
                   "also pull an unsigned image through the running runtimes and report whether it was stopped"),
     DOCTOR_OPTION("canary-runtime", 0, OPTION_LIST, "NAME", canary_runtime,

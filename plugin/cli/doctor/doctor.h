@@ -73,6 +73,7 @@ void doctor_podman(struct doctor *doctor);
 void doctor_start(struct doctor *doctor);
 void doctor_install(struct doctor *doctor);
 void doctor_policy(struct doctor *doctor);
+void doctor_trust(struct doctor *doctor);
 void doctor_system(struct doctor *doctor);
 
 /* `path` below --root, or NULL (out of memory, noted). */

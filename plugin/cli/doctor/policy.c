@@ -2,7 +2,6 @@
 /* Do settings, policies, keys and trust roots load as in a decision, and do they say what is meant? */
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -17,7 +16,7 @@
 #include "plugin/engine/load.h"
 #include "verifier/ref.h"
 
-enum { DAY_S = 24 * 3600, ROOT_OLD_DAYS = 180, EXPLAIN_MAX_BYTES = 16 * 1024 * 1024 };
+enum { EXPLAIN_MAX_BYTES = 16 * 1024 * 1024 };
 
 /* Every file that decides, not only the first one that stops the engine. */
 static size_t check_owners_in(struct doctor *doctor, const char *directory, size_t *ret_bad)
@@ -146,33 +145,6 @@ static void check_pause(struct doctor *doctor, const struct policy_set *set)
                    doctor->pause_image);
 }
 
-static void check_root_age(struct doctor *doctor, const char *name)
-{
-    CLEANUP(mem_freep) char *relative = mem_printf("%s/trust/%s.json", PG_CONFDIR, name);
-    CLEANUP(mem_freep) char *path = relative != NULL ? doctor_path(doctor, relative) : NULL;
-    struct stat status;
-    long long days;
-
-    if (path == NULL || stat(path, &status) != 0)
-        return;
-    days = ((long long)time_now() - (long long)status.st_mtime) / DAY_S;
-    if (days > ROOT_OLD_DAYS)
-        doctor_add(doctor, CHECK_WARN, "trust.age", "logs and authorities change keys: new signatures may be refused",
-                   "pullguard trust update, or import a newer file", "trust root %s is %lld days old (%s)", name, days,
-                   path);
-    else
-        doctor_add(doctor, CHECK_OK, "trust.age", NULL, NULL, "trust root %s is %lld days old", name, days);
-}
-
-static void check_roots(struct doctor *doctor, const struct policy_set *set)
-{
-    size_t count = 0;
-    const char *const *names = policy_set_roots(set, &count);
-
-    for (size_t i = 0; i < count; i++)
-        check_root_age(doctor, names[i]);
-}
-
 /* Who has to renew what, before pulls are refused for it. */
 static void warn_window(struct doctor *doctor, const struct policy_window *window, enum policy_window_state state)
 {
@@ -239,7 +211,6 @@ static void check_loaded(struct doctor *doctor, const struct engine_config *conf
     check_windows(doctor, config->policies);
     check_pause(doctor, config->policies);
     doctor_static_pods(doctor, config->policies);
-    check_roots(doctor, config->policies);
 }
 
 void doctor_settings(struct doctor *doctor)

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "config.h"
 
-enum { NAME_MAX_BYTES = 64 };
+enum { NAME_MAX_BYTES = 64, DAY_S = 24 * 3600 };
 
 bool trust_name_check(const char *name, struct error *err)
 {
@@ -154,4 +154,66 @@ bool trust_state_save(const char *root, const char *name, const struct trust_upd
             return false;
     }
     return save(root, name, "url", span_str(update->url), err);
+}
+
+bool trust_state_forget(const char *root, const char *name, bool *ret_had, struct error *err)
+{
+    CLEANUP(mem_freep) char *directory = state_path(root, name, "");
+    CLEANUP(mem_freep) char *url = state_path(root, name, "url");
+
+    if (directory == NULL || url == NULL)
+        return error_oom(err);
+    *ret_had = access(url, F_OK) == 0;
+    /* the address first: what is left without it is no source of updates */
+    if (!save(root, name, "url", span_str(""), err))
+        return false;
+    for (int role = 0; role < TUF_ROLES; role++)
+        if (!save(root, name, tuf_role_file((enum tuf_role)role), span_str(""), err))
+            return false;
+    if (rmdir(directory) != 0 && errno != ENOENT)
+        return error_errno(err, REASON_IO, errno, "%s", directory);
+    return true;
+}
+
+void trust_freshness_done(struct trust_freshness *freshness)
+{
+    mem_free(freshness->url);
+    *freshness = (struct trust_freshness){ 0 };
+}
+
+bool trust_freshness_read(const char *root, const char *name, int64_t now, struct trust_freshness *ret,
+                          struct error *err)
+{
+    CLEANUP(trust_update_done) struct trust_update update = { 0 };
+    CLEANUP(mem_freep) char *url_path = state_path(root, name, "url");
+    CLEANUP(mem_freep) char *url = NULL;
+    CLEANUP(tuf_freep) struct tuf *tuf = NULL;
+    struct tuf_stored stored = { .targets = NULL };
+
+    if (url_path == NULL)
+        return error_oom(err);
+    if (access(url_path, F_OK) != 0)
+        return true;
+    if (!trust_state_load(root, name, &update, &url, err))
+        return false;
+    for (int role = 0; role < TUF_ROLES; role++)
+        stored.roles[role] = buf_as_span(&update.stored[role]);
+    if (!tuf_new(&stored, NULL, 0, now, &tuf, err))
+        return false;
+    for (int role = 0; role < TUF_ROLES; role++) {
+        ret->version[role] = tuf_version(tuf, (enum tuf_role)role);
+        ret->expires[role] = tuf_expires(tuf, (enum tuf_role)role);
+    }
+    ret->url = TAKE_PTR(url);
+    return true;
+}
+
+long long trust_age_days(const char *root, const char *name, int64_t now)
+{
+    CLEANUP(mem_freep) char *path = trust_path(root, name);
+    struct stat status;
+
+    if (path == NULL || stat(path, &status) != 0)
+        return -1;
+    return ((long long)now - (long long)status.st_mtime) / DAY_S;
 }

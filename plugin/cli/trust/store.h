@@ -22,5 +22,20 @@ bool trust_state_load(const char *root, const char *name, struct trust_update *u
                       struct error *err) MUST_CHECK;
 bool trust_state_save(const char *root, const char *name, const struct trust_update *update,
                       struct error *err) MUST_CHECK;
+/* No more updates for this name; *ret_had: it had a source of them. */
+bool trust_state_forget(const char *root, const char *name, bool *ret_had, struct error *err) MUST_CHECK;
+
+/* For people: where a trust root comes from and until when. Zeroed: it was imported. */
+struct trust_freshness {
+    char *url;
+    int64_t version[TUF_ROLES];
+    int64_t expires[TUF_ROLES]; /* 0: there is no such metadata */
+};
+void trust_freshness_done(struct trust_freshness *freshness);
+/* Reads the stored state as an update would at the time `now`; stays zeroed where there is none. */
+bool trust_freshness_read(const char *root, const char *name, int64_t now, struct trust_freshness *ret,
+                          struct error *err) MUST_CHECK;
+/* Days since the file was written: since the last update, or since it was imported. -1: it cannot be looked at. */
+long long trust_age_days(const char *root, const char *name, int64_t now);
 
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pullguard trust: bring, refresh, show and import trust roots. By an administrator or a timer, never during a pull. */
+/* pullguard trust: bring, refresh and import trust roots. By an administrator or a timer, never during a pull. */
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/encode.h"
@@ -15,8 +14,6 @@
 #include "plugin/cli/trust/anchor.h"
 #include "plugin/cli/trust/store.h"
 #include "verifier/trustroot.h"
-
-enum { DAY_S = 24 * 3600 };
 
 struct trust_values {
     const char *name;
@@ -43,14 +40,35 @@ static bool update_and_install(const struct cli *cli, const char *name, struct t
     return done && trust_install(cli->root, name, buf_as_span(&update->target), err);
 }
 
-static void print_updated(const struct cli *cli, const char *name, const struct trust_update *update)
+/* A first update that fails leaves nothing: above all not another address, or less state, than an earlier one left. */
+static bool begin_and_install(const struct cli *cli, const char *name, struct trust_update *update, struct error *err)
+{
+    return trust_update_run(cli, update, err) && trust_state_save(cli->root, name, update, err) &&
+           trust_install(cli->root, name, buf_as_span(&update->target), err);
+}
+
+static void put_updated(struct json_out *out, const char *name, const struct trust_update *update)
 {
     char expires[TIME_TEXT_BYTES];
 
-    time_format(update->expires[TUF_TIMESTAMP], expires);
-    if (!cli->json)
-        printf("%s: root %lld, targets %lld, checked for freshness until %s\n", name,
-               (long long)update->version[TUF_ROOT], (long long)update->version[TUF_TARGETS], expires);
+    json_open_map(out, NULL);
+    json_put_str(out, "name", name);
+    json_put_int(out, "root", update->version[TUF_ROOT]);
+    json_put_int(out, "targets", update->version[TUF_TARGETS]);
+    json_put_str(out, "fresh_until", time_format(update->expires[TUF_TIMESTAMP], expires));
+    json_close_map(out);
+}
+
+static void print_updated(const struct cli *cli, const char *name, const struct trust_update *update,
+                          struct json_out *out)
+{
+    char expires[TIME_TEXT_BYTES];
+
+    if (cli->json)
+        put_updated(out, name, update);
+    else
+        printf("%s: root %lld, targets %lld, fresh until %s\n", name, (long long)update->version[TUF_ROOT],
+               (long long)update->version[TUF_TARGETS], time_format(update->expires[TUF_TIMESTAMP], expires));
 }
 
 static int failed(const struct cli *cli, const char *name, const struct error *err)
@@ -100,11 +118,13 @@ static int init_run(const struct cli *cli, const void *values_, const struct tex
     const struct trust_values *values = values_;
     CLEANUP(trust_update_done)
     struct trust_update update = {.url = values->mirror != NULL ? values->mirror : PUBLIC_GOOD_URL};
+    CLEANUP(buf_free) struct buf json = BUF_INIT(4096);
+    struct json_out out = json_out_to(&json);
     struct error err = ERROR_INIT;
 
     if (!trust_name_check(name_of(values), &err) || !trust_url_check(update.url, &err) ||
         !read_initial_root(values, &update.stored[TUF_ROOT], &err) ||
-        !update_and_install(cli, name_of(values), &update, &err)) {
+        !begin_and_install(cli, name_of(values), &update, &err)) {
         int status = failed(cli, name_of(values), &err);
 
         if (values->mirror != NULL && values->initial_root == NULL)
@@ -112,11 +132,13 @@ static int init_run(const struct cli *cli, const void *values_, const struct tex
                           "instance's");
         return status;
     }
-    print_updated(cli, name_of(values), &update);
-    return EXIT_YES;
+    json_open_list(&out, NULL);
+    print_updated(cli, name_of(values), &update, &out);
+    json_close_list(&out);
+    return !cli->json || say_json(cli, &json) ? EXIT_YES : EXIT_UNDECIDED;
 }
 
-static bool update_one(const struct cli *cli, const char *name)
+static bool update_one(const struct cli *cli, const char *name, struct json_out *out)
 {
     CLEANUP(trust_update_done) struct trust_update update = { 0 };
     CLEANUP(mem_freep) char *url = NULL;
@@ -124,7 +146,7 @@ static bool update_one(const struct cli *cli, const char *name)
 
     if (trust_name_check(name, &err) && trust_state_load(cli->root, name, &update, &url, &err) &&
         update_and_install(cli, name, &update, &err)) {
-        print_updated(cli, name, &update);
+        print_updated(cli, name, &update, out);
         return true;
     }
     failed(cli, name, &err);
@@ -134,127 +156,51 @@ static bool update_one(const struct cli *cli, const char *name)
 static int update_run(const struct cli *cli, const void *values UNUSED, const struct text_list *args)
 {
     CLEANUP(names_free) struct names all = { 0 };
+    CLEANUP(buf_free) struct buf json = BUF_INIT(1024 * 1024);
+    struct json_out out = json_out_to(&json);
     struct error err = ERROR_INIT;
     bool good = true;
 
-    for (size_t i = 0; i < args->count; i++)
-        good = update_one(cli, args->items[i]) && good;
-    if (args->count > 0)
-        return good ? EXIT_YES : EXIT_UNDECIDED;
-    if (!trust_updatable(cli->root, &all, &err))
+    if (args->count == 0 && !trust_updatable(cli->root, &all, &err))
         return failed(cli, "trust", &err);
-    if (all.count == 0) {
+    if (args->count + all.count == 0) {
         say_error(cli, "no trust root has a source of updates; \"pullguard trust init\" gives it one");
         return EXIT_NO;
     }
-    for (size_t i = 0; i < all.count; i++)
-        good = update_one(cli, all.items[i]) && good;
+    json_open_list(&out, NULL);
+    for (size_t i = 0; i < args->count + all.count; i++)
+        good = update_one(cli, i < args->count ? args->items[i] : all.items[i - args->count], &out) && good;
+    json_close_list(&out);
+    if (cli->json && !say_json(cli, &json))
+        return EXIT_UNDECIDED;
     return good ? EXIT_YES : EXIT_UNDECIDED;
 }
 
-/* The administrator's own file; it is checked, since a root that does not load would deny every pull that needs it. */
+/*
+ * The administrator's own file; it is checked, since a root that does not load would deny every pull that needs it. It
+ * is the last word: a name that had a repository has none from here on, else the next update would put that one's back.
+ */
 static int import_run(const struct cli *cli, const void *values_, const struct text_list *args)
 {
     const struct trust_values *values = values_;
     CLEANUP(buf_free) struct buf bytes = { 0 };
     CLEANUP(trust_root_freep) struct trust_root *root = NULL;
     struct error err = ERROR_INIT;
+    bool had = false;
 
     if (!trust_name_check(name_of(values), &err) || !input_read(args->items[0], LIMIT_TRUST_ROOT_BYTES, &bytes, &err) ||
         !trust_root_parse(buf_as_span(&bytes), &root, &err) ||
+        !trust_state_forget(cli->root, name_of(values), &had, &err) ||
         !trust_install(cli->root, name_of(values), buf_as_span(&bytes), &err))
         return failed(cli, name_of(values), &err);
+    if (had)
+        say_hint(cli, "%s is no longer updated from a repository; \"pullguard trust init\" begins that anew",
+                 name_of(values));
     if (!cli->json)
         printf("%s: %zu certificate authorities, %zu logs, %zu certificate logs, %zu timestamp authorities\n",
                name_of(values), root->authorities.count, root->logs.count, root->ct_logs.count,
                root->timestamp_authorities.count);
     return EXIT_YES;
-}
-
-static long long age_days(const char *path)
-{
-    struct stat status;
-
-    return stat(path, &status) == 0 ? ((long long)time_now() - (long long)status.st_mtime) / DAY_S : -1;
-}
-
-static void print_log(const char *kind, const struct trust_log *log)
-{
-    printf("  %-22s ", kind);
-    say_clean(stdout, span_str(log->url), 200);
-    fputc('\n', stdout);
-}
-
-static void print_root(const char *name, long long days, const struct trust_root *root)
-{
-    printf("%s, %lld day%s old\n", name, days, days == 1 ? "" : "s");
-    for (size_t i = 0; i < root->authorities.count; i++) {
-        printf("  %-22s ", "certificate authority");
-        say_clean(stdout, span_str(root->authorities.items[i].name), 200);
-        fputc('\n', stdout);
-    }
-    for (size_t i = 0; i < root->logs.count; i++)
-        print_log("transparency log", &root->logs.items[i]);
-    for (size_t i = 0; i < root->ct_logs.count; i++)
-        print_log("certificate log", &root->ct_logs.items[i]);
-    for (size_t i = 0; i < root->timestamp_authorities.count; i++) {
-        printf("  %-22s ", "timestamp authority");
-        say_clean(stdout, span_str(root->timestamp_authorities.items[i].name), 200);
-        fputc('\n', stdout);
-    }
-}
-
-static void put_root(struct json_out *out, const char *name, long long days, const struct trust_root *root)
-{
-    json_open_map(out, NULL);
-    json_put_str(out, "name", name);
-    json_put_int(out, "age_days", days);
-    json_put_int(out, "certificate_authorities", (int64_t)root->authorities.count);
-    json_put_int(out, "logs", (int64_t)root->logs.count);
-    json_put_int(out, "certificate_logs", (int64_t)root->ct_logs.count);
-    json_put_int(out, "timestamp_authorities", (int64_t)root->timestamp_authorities.count);
-    json_close_map(out);
-}
-
-static bool show_one(const struct cli *cli, const char *name, struct json_out *out)
-{
-    CLEANUP(mem_freep) char *path = trust_path(cli->root, name);
-    CLEANUP(buf_free) struct buf bytes = { 0 };
-    CLEANUP(trust_root_freep) struct trust_root *root = NULL;
-    struct error err = ERROR_INIT;
-
-    if (path == NULL || !trust_name_check(name, &err) ||
-        !file_read(path, LIMIT_TRUST_ROOT_BYTES, FILE_TRUSTED, &bytes, &err) ||
-        !trust_root_parse(buf_as_span(&bytes), &root, &err)) {
-        failed(cli, name, &err);
-        return false;
-    }
-    if (cli->json)
-        put_root(out, name, age_days(path), root);
-    else
-        print_root(name, age_days(path), root);
-    return true;
-}
-
-static int show_run(const struct cli *cli, const void *values UNUSED, const struct text_list *args)
-{
-    CLEANUP(names_free) struct names all = { 0 };
-    CLEANUP(buf_free) struct buf json = BUF_INIT(1024 * 1024);
-    struct json_out out = json_out_to(&json);
-    struct error err = ERROR_INIT;
-    bool good = true;
-
-    if (args->count == 0 && !trust_installed(cli->root, &all, &err))
-        return failed(cli, "trust", &err);
-    json_open_list(&out, NULL);
-    for (size_t i = 0; i < args->count + all.count; i++)
-        good = show_one(cli, i < args->count ? args->items[i] : all.items[i - args->count], &out) && good;
-    json_close_list(&out);
-    if (cli->json && !say_json(cli, &json))
-        return EXIT_UNDECIDED;
-    if (!cli->json && args->count + all.count == 0)
-        printf("No trust root is installed.\n");
-    return good ? EXIT_YES : EXIT_UNDECIDED;
 }
 
 #define TRUST_OPTION(option, value, member, help)                                                                      \
@@ -305,20 +251,11 @@ const struct command command_trust_import = {
     .summary = "install a trusted_root.json (or a PEM chain) from a file",
     .details =
         "Installs a trust root from a file, for nodes without a network: a trusted_root.json, or the PEM chain of an\n"
-        "authority of your own. The file is checked first.\n\n"
+        "authority of your own. The file is checked first. Nothing in it says when it was made: \"trust show\" and\n"
+        "\"doctor\" count its age from the import. A name that was updated from a repository is so no longer.\n\n"
         "Exit status: 0 done, 2 not done.",
     OPTIONS(import_options, struct trust_values),
     .min_args = 1,
     .max_args = 1,
     .run = import_run,
-};
-
-const struct command command_trust_show = {
-    .name = "trust show",
-    .usage = "[NAME]...",
-    .summary = "show the installed trust roots, their age, authorities and logs",
-    .details = "Shows the installed trust roots: age, certificate authorities, logs and timestamp authorities.\n\n"
-               "Exit status: 0 shown, 2 one cannot be read.",
-    .max_args = ARGS_ANY,
-    .run = show_run,
 };
