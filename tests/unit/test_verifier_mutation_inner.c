@@ -2,8 +2,9 @@
 /*
  * What bundles and annotations carry inside of strings: log entries' bodies and statements (JSON in base64),
  * certificates, timestamps and signatures (DER in base64), checkpoints and PEM (lines), and what is inside of those.
- * Each field is left out, doubled, of another type, empty or cut short, with every length around it corrected, so that the fault is
- * met by whoever reads that field and not by the one who counts bytes. No such mutant may prove anything new.
+ * Each field is left out, doubled, of another type, empty or cut short, with every length around it corrected, so that
+ * the fault is met by whoever reads that field and not by the one who counts bytes. No such mutant may prove anything
+ * new.
  */
 #include "base/encode.h"
 #include "base/tree.h"
