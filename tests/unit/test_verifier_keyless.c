@@ -3,6 +3,7 @@
  * Certificates, logs and timestamps: every sample of cosign 3.1.1 that has them holds, and each proof fails alone when
  * it is changed, swapped or out of its time (sigstore.md section 6).
  */
+#include "base/limits.h"
 #include "tests/unit/keyless_helper.h"
 
 static const struct sample {
@@ -526,6 +527,48 @@ START_TEST(the_root_may_not_come_along)
 }
 END_TEST
 
+/* More of each than a bundle may have, counted before any is looked at. */
+static const struct {
+    const char *member, *element; /* NULL = the first one there, again and again */
+    size_t count;
+    enum reason reason;
+} many[] = {
+    {"tlogEntries", NULL, LIMIT_BUNDLE_LOG_ENTRIES + 1, REASON_LIMIT},
+    {"tlogEntries", NULL, LIMIT_BUNDLE_LOG_ENTRIES, REASON_MALFORMED}, /* one entry twice */
+    {"rfc3161Timestamps", NULL, LIMIT_BUNDLE_TIMESTAMPS + 1, REASON_LIMIT},
+    {"rfc3161Timestamps", NULL, LIMIT_BUNDLE_TIMESTAMPS, REASON_OK}, /* one of each authority counts */
+    {"hashes", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"", LIMIT_PROOF_HASHES + 1, REASON_LIMIT},
+    {"hashes", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"", LIMIT_PROOF_HASHES, REASON_OK}, /* no proof */
+    {"signatures", NULL, 2, REASON_MALFORMED},
+};
+
+START_TEST(bundles_have_limits)
+{
+    struct buf bundle = bundle_of("demo/kl-bundle-r2"), list = BUF_INIT(1 << 20);
+    struct span first = value_of(buf_as_span(&bundle), many[_i].member);
+    struct run run;
+
+    first = many[_i].element ? span_str(many[_i].element) : span_cut(first, 1, first.len - 2);
+    buf_byte(&list, '[');
+    for (size_t i = 0; i < many[_i].count; i++)
+        buf_printf(&list, "%s%.*s", i > 0 ? "," : "", (int)first.len, (const char *)first.ptr);
+    buf_byte(&list, ']');
+    ck_assert(buf_ok(&list));
+    set_value(&bundle, many[_i].member, buf_as_span(&list));
+    run_start(&run, "demo/kl-bundle-r2", false, NULL);
+    serve(&run, buf_as_span(&bundle));
+    run_go(&run);
+    ck_assert_msg(run.claims.count == (many[_i].reason == REASON_OK ? 1 : 0), "%s: %s", many[_i].member, say(&run));
+    if (many[_i].reason != REASON_OK)
+        ck_assert_msg(run.claims.findings[0].reason == many[_i].reason, "%s: %s", many[_i].member, say(&run));
+    else
+        ck_assert_uint_le(run.claims.items[0].time_count, 1);
+    run_done(&run);
+    buf_free(&bundle);
+    buf_free(&list);
+}
+END_TEST
+
 START_TEST(an_entry_twice_is_refused)
 {
     struct buf bundle = bundle_of("demo/kl-bundle-r1");
@@ -603,6 +646,7 @@ int main(void)
     tcase_add_loop_test(cases, unedited_bundles_hold, 0, 2);
     LOOP(edits, each_proof_fails_alone);
     tcase_add_test(cases, the_root_may_not_come_along);
+    tcase_add_loop_test(cases, bundles_have_limits, 0, ARRAY_LEN(many));
     tcase_add_test(cases, an_entry_twice_is_refused);
     tcase_add_test(cases, every_entry_of_a_known_log_must_hold);
     tcase_add_test(cases, the_certificates_key_as_an_anchor);

@@ -190,6 +190,63 @@ START_TEST(floods_are_not_fetched)
 }
 END_TEST
 
+/* A statement with so many of each; the last subject is the image. */
+static void put_statement(struct run *run, size_t subjects, size_t digests, size_t depth)
+{
+    struct buf statement = BUF_INIT(1 << 20), bundle, descriptors = BUF_INIT(1 << 20);
+
+    buf_str(&statement, "{\"_type\":\"https://in-toto.io/Statement/v1\",\"predicateType\":\"https://spdx.dev/Document\","
+                        "\"subject\":[");
+    for (size_t i = 1; i < subjects; i++)
+        buf_printf(&statement, "{\"digest\":{\"sha256\":\"%064zx\"}},", i);
+    buf_str(&statement, "{\"digest\":{");
+    for (size_t i = 1; i < digests; i++)
+        buf_printf(&statement, "\"other-%zu\":\"00\",", i);
+    buf_str(&statement, "\"sha256\":\"" HEX "\"}}],\"predicate\":");
+    for (size_t i = 0; i < depth; i++)
+        buf_str(&statement, i % 2 ? "{\"a\":" : "[");
+    buf_str(&statement, "1");
+    for (size_t i = depth; i > 0; i--)
+        buf_str(&statement, i % 2 ? "]" : "}");
+    buf_str(&statement, "}");
+    test_bundle(key, buf_as_span(&statement), &bundle);
+    test_put_bundle(&run->registry, REPO, buf_as_span(&bundle), NULL, &descriptors);
+    test_put_index(&run->registry, WANT_MANIFEST, REPO, "sha256-" HEX, NULL, buf_cstr(&descriptors));
+    buf_free(&statement);
+    buf_free(&bundle);
+    buf_free(&descriptors);
+}
+
+/* Each limit, and one more than it. */
+static const struct {
+    size_t subjects, digests, depth;
+    bool good;
+} much[] = {
+    {1, 1, 1, true},
+    {LIMIT_STATEMENT_SUBJECTS, 1, 1, true},
+    {LIMIT_STATEMENT_SUBJECTS + 1, 1, 1, false},
+    {1, LIMIT_SUBJECT_DIGESTS, 1, true},
+    {1, LIMIT_SUBJECT_DIGESTS + 1, 1, false},
+    {1, 1, LIMIT_TREE_DEPTH - 1, true}, /* the statement itself is one level */
+    {1, 1, LIMIT_TREE_DEPTH, false},
+    {1, 1, 100 * 1000, false},
+};
+
+START_TEST(statements_have_limits)
+{
+    struct run run;
+
+    run_start(&run);
+    put_statement(&run, much[_i].subjects, much[_i].digests, much[_i].depth);
+    run_go(&run);
+    ck_assert_msg(run.claims.count == (much[_i].good ? 1 : 0), "row %d: %s", _i,
+                  run.claims.finding_count ? run.claims.findings[0].text : "");
+    if (!much[_i].good)
+        ck_assert_int_eq(run.claims.findings[0].reason, REASON_LIMIT);
+    run_done(&run);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("verifier_large");
@@ -203,6 +260,7 @@ int main(void)
     tcase_add_loop_test(cases, a_large_sbom_is_verified, 0, 2);
     tcase_add_loop_test(cases, one_large_payload_many_times, 0, 2);
     tcase_add_test(cases, floods_are_not_fetched);
+    tcase_add_loop_test(cases, statements_have_limits, 0, ARRAY_LEN(much));
     suite_add_tcase(suite, cases);
     result = run_suite(suite);
     privkey_free(key);
