@@ -102,12 +102,14 @@ def test_environment():
 def test_somebody_else():
     """`pullguard check` by a user: root's logins are not theirs to read."""
     with Node() as node:
-        os.makedirs(node.root + "/root/.docker", mode=0o700)
-        with open(node.root + "/root/.docker/config.json", "w") as file:
+        home = node.root + "/root"
+        logins = home + "/.docker/config.json"
+        os.makedirs(home + "/.docker", mode=0o700)
+        with open(logins, "w") as file:
             file.write('{"auths": {}}')
-        os.chmod(node.root + "/root", 0o700)
+        os.chmod(home, 0o700)
         both("another user", node, ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"])
-        os.chmod(node.root + "/root/.docker/config.json", 0o666)
+        os.chmod(logins, 0o666)
         denies("root's logins open to others", pull(node), "untrusted_file", "config.json")
 
 
