@@ -64,7 +64,6 @@ static const uint8_t url_values[128] = {
 #undef X
 
 static const char std_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-static const char url_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 static uint32_t base64_value(const uint8_t values[128], uint8_t character)
 {
@@ -171,11 +170,11 @@ bool base64_decode(struct span text, enum base64_kind kind, struct buf *dst)
     return false;
 }
 
-static void encode(struct span bytes, const char *alphabet, bool padded, struct buf *dst)
+void base64_encode(struct span bytes, struct buf *dst)
 {
     size_t groups = bytes.len / 3;
     size_t rest = bytes.len % 3;
-    size_t tail = rest == 0 ? 0 : padded ? 4 : rest + 1;
+    size_t tail = rest == 0 ? 0 : 4;
     const uint8_t *in = bytes.ptr;
     uint8_t *out;
 
@@ -185,29 +184,19 @@ static void encode(struct span bytes, const char *alphabet, bool padded, struct 
     if (!out)
         return;
     for (size_t i = 0; i < groups; i++, in += 3, out += 4) {
-        out[0] = (uint8_t)alphabet[in[0] >> 2];
-        out[1] = (uint8_t)alphabet[(in[0] & 3) << 4 | in[1] >> 4];
-        out[2] = (uint8_t)alphabet[(in[1] & 15) << 2 | in[2] >> 6];
-        out[3] = (uint8_t)alphabet[in[2] & 63];
+        out[0] = (uint8_t)std_alphabet[in[0] >> 2];
+        out[1] = (uint8_t)std_alphabet[(in[0] & 3) << 4 | in[1] >> 4];
+        out[2] = (uint8_t)std_alphabet[(in[1] & 15) << 2 | in[2] >> 6];
+        out[3] = (uint8_t)std_alphabet[in[2] & 63];
     }
     if (rest == 0)
         return;
-    out[0] = (uint8_t)alphabet[in[0] >> 2];
-    out[1] = (uint8_t)alphabet[(in[0] & 3) << 4 | (rest == 2 ? in[1] >> 4 : 0)];
+    out[0] = (uint8_t)std_alphabet[in[0] >> 2];
+    out[1] = (uint8_t)std_alphabet[(in[0] & 3) << 4 | (rest == 2 ? in[1] >> 4 : 0)];
     if (rest == 2)
-        out[2] = (uint8_t)alphabet[(in[1] & 15) << 2];
+        out[2] = (uint8_t)std_alphabet[(in[1] & 15) << 2];
     for (size_t i = rest + 1; i < tail; i++)
         out[i] = '=';
-}
-
-void base64_encode(struct span bytes, struct buf *dst)
-{
-    encode(bytes, std_alphabet, true, dst);
-}
-
-void base64_encode_url(struct span bytes, struct buf *dst)
-{
-    encode(bytes, url_alphabet, false, dst);
 }
 
 size_t utf8_decode(struct span text, uint32_t *ret_code)

@@ -26,7 +26,6 @@ enum base64_kind {
 /* Appends the decoded bytes to dst. false = not base64 of that kind (dst may then hold a part), or dst is full. */
 bool base64_decode(struct span text, enum base64_kind kind, struct buf *dst) MUST_CHECK;
 void base64_encode(struct span bytes, struct buf *dst);      /* standard, padded */
-void base64_encode_url(struct span bytes, struct buf *dst);  /* URL-safe, unpadded */
 
 /*
  * Appends untrusted text for people: control characters, DEL, C1, bidirectional controls and bytes that are not UTF-8

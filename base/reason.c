@@ -50,11 +50,3 @@ const char *reason_name(enum reason reason)
         return names[REASON_INTERNAL];
     return names[reason];
 }
-
-enum reason reason_from_name(const char *name)
-{
-    for (size_t i = 0; i < REASON_COUNT; i++)
-        if (strcmp(names[i], name) == 0)
-            return (enum reason)i;
-    return REASON_COUNT;
-}

@@ -50,7 +50,4 @@ enum reason {
 /* The stable lower-case name; "internal" for a number outside the enumeration. Never NULL. */
 const char *reason_name(enum reason reason);
 
-/* The reason of that name; REASON_COUNT when there is none. */
-enum reason reason_from_name(const char *name);
-
 #endif

@@ -143,11 +143,6 @@ uint16_t read_u16(struct reader *reader)
     return (uint16_t)read_be(reader, 2);
 }
 
-uint32_t read_u24(struct reader *reader)
-{
-    return (uint32_t)read_be(reader, 3);
-}
-
 uint32_t read_u32(struct reader *reader)
 {
     return (uint32_t)read_be(reader, 4);

@@ -45,7 +45,6 @@ struct reader {
 struct reader reader_of(struct span bytes);
 uint8_t read_u8(struct reader *reader);
 uint16_t read_u16(struct reader *reader);
-uint32_t read_u24(struct reader *reader);
 uint32_t read_u32(struct reader *reader);
 uint64_t read_u64(struct reader *reader);
 struct span read_bytes(struct reader *reader, size_t len);

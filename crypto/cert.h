@@ -19,8 +19,6 @@ struct cert; /* immutable after parsing; counted; one thread */
 
 /* DER, nothing behind it. MALFORMED, LIMIT. An unusual key is no error here: cert_key() is NULL then. */
 bool cert_parse_der(struct span der, struct cert **ret, struct error *err) MUST_CHECK;
-/* Exactly one PEM block CERTIFICATE. */
-bool cert_parse_pem(struct span pem, struct cert **ret, struct error *err) MUST_CHECK;
 /* The first CERTIFICATE block of a PEM text that may hold more (the legacy certificate annotation: the first counts).
  */
 bool cert_parse_pem_first(struct span pem, struct cert **ret, struct error *err) MUST_CHECK;

@@ -7,15 +7,6 @@
 
 static const char LABEL[] = "CERTIFICATE";
 
-bool cert_parse_pem(struct span pem, struct cert **ret, struct error *err)
-{
-    struct buf der CLEANUP(buf_free) = BUF_INIT(0);
-
-    if (!pem_single(pem, LABEL, LIMIT_CERTIFICATE_BYTES, &der, err))
-        return false;
-    return cert_parse_der(buf_as_span(&der), ret, err);
-}
-
 /* The block in front of text; ret_rest = what is behind it. */
 static bool parse_block(struct span text, struct cert **ret, struct span *ret_rest, struct error *err)
 {

@@ -262,7 +262,6 @@ bool pubkey_parse_der(struct span der, struct pubkey **ret, struct error *err)
     key = mem_new(1, sizeof(*key));
     if (!key)
         return error_oom(err);
-    key->refs = 1;
     key->spki = mem_dup(der.ptr, der.len);
     key->spki_len = der.len;
     if (!key->spki)
@@ -282,16 +281,9 @@ bool pubkey_parse_pem(struct span pem, struct pubkey **ret, struct error *err)
     return pubkey_parse_der(buf_as_span(&der), ret, err);
 }
 
-struct pubkey *pubkey_ref(struct pubkey *key)
-{
-    if (key)
-        key->refs++;
-    return key;
-}
-
 void pubkey_free(struct pubkey *key)
 {
-    if (!key || --key->refs > 0)
+    if (!key)
         return;
     EVP_PKEY_free(key->pkey);
     mem_free(key->spki);

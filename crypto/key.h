@@ -26,7 +26,6 @@ enum { KEY_FINGERPRINT_BYTES = 65 }; /* 64 hex digits of SHA-256 over the SPKI D
 bool pubkey_parse_pem(struct span pem, struct pubkey **ret, struct error *err) MUST_CHECK;
 /* SubjectPublicKeyInfo DER, nothing behind it. */
 bool pubkey_parse_der(struct span der, struct pubkey **ret, struct error *err) MUST_CHECK;
-struct pubkey *pubkey_ref(struct pubkey *key); /* counted; one thread */
 void pubkey_free(struct pubkey *key);
 void pubkey_freep(struct pubkey **key);
 

@@ -10,7 +10,6 @@
 enum { KEY_ED25519_BYTES = 32, KEY_ED25519_SIGNATURE_BYTES = 64 };
 
 struct pubkey {
-    unsigned int refs;
     enum key_type type;
     EVP_PKEY *pkey;
     size_t field_bytes;              /* EC: bytes of one coordinate; RSA: bytes of the modulus */

@@ -344,7 +344,7 @@ void ref_done(struct ref *ref)
     *ref = (struct ref){0};
 }
 
-const char *ref_api_host(const struct ref *ref)
+const char *ref_api_host(const char *host)
 {
-    return strcmp(ref->host, docker_hub) == 0 ? "registry-1.docker.io" : ref->host;
+    return strcmp(host, docker_hub) == 0 ? "registry-1.docker.io" : host;
 }

@@ -30,8 +30,8 @@ struct ref {
 /* BAD_REQUEST names what is wrong. Free with ref_done. */
 bool ref_parse(struct span text, struct ref *ret, struct error *err) MUST_CHECK;
 void ref_done(struct ref *ref); /* zeroes it; also for CLEANUP */
-/* The host to talk to: "registry-1.docker.io" for index.docker.io, else the host itself. */
-const char *ref_api_host(const struct ref *ref);
+/* The host to talk to for a canonical host: "registry-1.docker.io" for index.docker.io, else the host itself. */
+const char *ref_api_host(const char *host);
 /* A repository "host/path" without tag or digest (policy source.oci); the same grammar. */
 bool ref_parse_repository(struct span text, struct ref *ret, struct error *err) MUST_CHECK;
 

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "verifier/discover_internal.h"
+#include "verifier/ref.h"
 #include "verifier/statement.h"
 
 static const char bundle_prefix[] = "application/vnd.dev.sigstore.bundle";
@@ -97,7 +98,7 @@ static struct span link_next(struct span header)
 static char *page_target(const struct verify_place *place, const char *link)
 {
     struct span uri = link_next(span_str(link));
-    const char *api_host = strcmp(place->host, "index.docker.io") == 0 ? "registry-1.docker.io" : place->host;
+    const char *api_host = ref_api_host(place->host);
 
     if (span_starts(uri, "https://") || span_starts(uri, "http://")) {
         struct span rest = span_cut(uri, span_starts(uri, "https://") ? 8 : 7, SIZE_MAX);

@@ -92,20 +92,6 @@ static bool add_chain(struct trust_root *root, struct span pem, struct error *er
     return authority && certs_parse_pem(pem, &authority->chain, err) && name_authority(authority, err);
 }
 
-/* Intermediates in front of the one anchor, as a trusted root writes it. */
-static bool add_anchor(struct trust_root *root, struct cert *anchor, const struct certs *intermediates,
-                       struct error *err)
-{
-    struct trust_authority *authority = trust_authorities_grow(&root->authorities, err);
-
-    if (!authority)
-        return false;
-    for (size_t i = 0; i < intermediates->count; i++)
-        if (!certs_add(&authority->chain, cert_ref(intermediates->items[i]), err))
-            return false;
-    return certs_add(&authority->chain, cert_ref(anchor), err) && name_authority(authority, err);
-}
-
 bool trust_root_parse(struct span bytes, struct trust_root **ret, struct error *err)
 {
     struct trust_root *root CLEANUP(trust_root_freep) = mem_new(1, sizeof(*root));
@@ -117,26 +103,6 @@ bool trust_root_parse(struct span bytes, struct trust_root **ret, struct error *
                                                        : trustroot_read_json(bytes, root, err);
     if (!done || !build_views(root, err))
         return error_wrap(err, "trust root");
-    *ret = TAKE_PTR(root);
-    return true;
-}
-
-bool trust_root_from_pem(struct span roots, struct span intermediates, struct trust_root **ret, struct error *err)
-{
-    struct trust_root *root CLEANUP(trust_root_freep) = mem_new(1, sizeof(*root));
-    struct certs anchors CLEANUP(certs_done) = {0};
-    struct certs between CLEANUP(certs_done) = {0};
-
-    if (!root)
-        return error_oom(err);
-    if (!certs_parse_pem(roots, &anchors, err) ||
-        (intermediates.len > 0 && !certs_parse_pem(intermediates, &between, err)))
-        return error_wrap(err, "trust root");
-    for (size_t i = 0; i < anchors.count; i++)
-        if (!add_anchor(root, anchors.items[i], &between, err))
-            return error_wrap(err, "trust root");
-    if (!build_views(root, err))
-        return false;
     *ret = TAKE_PTR(root);
     return true;
 }

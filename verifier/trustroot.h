@@ -65,9 +65,6 @@ struct trust_root {
  * intermediates, and there are no logs. Errors: MALFORMED, UNSUPPORTED, LIMIT.
  */
 bool trust_root_parse(struct span bytes, struct trust_root **ret, struct error *err) MUST_CHECK;
-/* Each certificate of `roots` is an anchor; `intermediates` (may be empty) help every one of them. */
-bool trust_root_from_pem(struct span roots, struct span intermediates, struct trust_root **ret,
-                         struct error *err) MUST_CHECK;
 void trust_root_free(struct trust_root *root);
 void trust_root_freep(struct trust_root **root);
 

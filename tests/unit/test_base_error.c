@@ -55,26 +55,26 @@ START_TEST(reasons_have_names)
         const char *name = reason_name((enum reason)i);
 
         ck_assert_ptr_nonnull(name);
-        ck_assert_int_eq(reason_from_name(name), i); /* so no two are alike */
+        for (int j = 0; j < i; j++)
+            ck_assert_str_ne(reason_name((enum reason)j), name);
         for (const char *c = name; *c != '\0'; c++)
             ck_assert((*c >= 'a' && *c <= 'z') || *c == '_');
     }
     ck_assert_str_eq(reason_name((enum reason)REASON_COUNT), "internal");
     ck_assert_str_eq(reason_name((enum reason)-1), "internal");
-    ck_assert_int_eq(reason_from_name("nonsense"), REASON_COUNT);
-    ck_assert_int_eq(reason_from_name(""), REASON_COUNT);
 }
 END_TEST
 
 /* They travel between processes and stand in audits: appended only. */
 START_TEST(reasons_keep_their_numbers)
 {
-    ck_assert_int_eq(reason_from_name("internal"), 0);
-    ck_assert_int_eq(reason_from_name("ok"), 1);
-    ck_assert_int_eq(reason_from_name("wrong_key"), 4);
-    ck_assert_int_eq(reason_from_name("malformed"), 16);
-    ck_assert_int_eq(reason_from_name("not_found"), 29);
-    ck_assert_int_eq(reason_from_name("io"), 35);
+    static const struct {
+        int number;
+        const char *name;
+    } fixed[] = {{0, "internal"}, {1, "ok"}, {4, "wrong_key"}, {16, "malformed"}, {29, "not_found"}, {35, "io"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+        ck_assert_str_eq(reason_name((enum reason)fixed[i].number), fixed[i].name);
 }
 END_TEST
 

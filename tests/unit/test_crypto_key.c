@@ -188,12 +188,10 @@ START_TEST(names_and_hints)
         char path[128];
         struct pubkey *key CLEANUP(pubkey_freep) = NULL;
         struct pubkey *again CLEANUP(pubkey_freep) = NULL;
-        struct pubkey *held CLEANUP(pubkey_freep) = NULL;
         struct error err = ERROR_INIT;
 
         (void)snprintf(path, sizeof(path), "cosign-3.1.1/keys/%s.pub", cases[i].file);
         key = key_of(path);
-        held = pubkey_ref(key);
         ck_assert_str_eq(pubkey_type_name(key), cases[i].name);
         ck_assert_int_eq(pubkey_type(key), cases[i].type);
         ck_assert(pubkey_parse_der(pubkey_spki(key), &again, &err));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Trust roots: what is read, what is refused, and their windows to the millisecond. */
+#include "base/limits.h"
 #include "tests/unit/keyless_helper.h"
 
 /* --- Edits of the trust root: windows to the second, and keys --- */
@@ -208,11 +209,14 @@ START_TEST(roots_from_pem)
 {
     struct span root_pem = test_vector("keys/byo-pki/root.pem");
     struct span int_pem = test_vector("keys/byo-pki/int.pem");
+    struct buf chain CLEANUP(buf_free) = BUF_INIT(LIMIT_TRUST_ROOT_BYTES);
     struct trust_root *root = NULL;
     struct error err = ERROR_INIT;
     struct run run;
 
-    ck_assert_msg(trust_root_from_pem(root_pem, int_pem, &root, &err), "%s", err.text);
+    buf_span(&chain, int_pem); /* the anchor is the last */
+    buf_span(&chain, root_pem);
+    ck_assert_msg(trust_root_parse(buf_as_span(&chain), &root, &err), "%s", err.text);
     run_start(&run, "demo/byo-bundle", false, NULL);
     run.roots[0] = root;
     run_go(&run);
@@ -220,7 +224,7 @@ START_TEST(roots_from_pem)
     run_done(&run);
     trust_root_free(root);
     root = NULL;
-    ck_assert(!trust_root_from_pem(span_str("no"), int_pem, &root, &err));
+    ck_assert(!trust_root_parse(span_str("-----BEGIN no"), &root, &err));
     mem_free((void *)(uintptr_t)root_pem.ptr);
     mem_free((void *)(uintptr_t)int_pem.ptr);
 }

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "verifier/fetch/fetch.h"
+#include "verifier/ref.h"
 
 /* host[:port] or [v6][:port] */
 static void split_host(struct span text, struct span *ret_host, struct span *ret_port)
@@ -57,7 +58,7 @@ bool fetch_endpoint_default(const char *host, bool insecure, const struct fetch_
                             struct fetch_endpoint *ret, struct error *err)
 {
     struct fetch_endpoint endpoint CLEANUP(fetch_endpoint_done) = {.flags = FETCH_CAN_ALL};
-    const char *api_host = strcmp(host, "index.docker.io") == 0 ? "registry-1.docker.io" : host;
+    const char *api_host = ref_api_host(host);
     const char *scheme = "https";
     struct span name, port;
 

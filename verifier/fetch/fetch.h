@@ -25,7 +25,6 @@ enum fetch_message {
     FETCH_MESSAGE_END = 18,      /* fetcher to engine: every want of the job is answered */
     FETCH_MESSAGE_PARSE = 19,    /* fetcher to its parser child */
     FETCH_MESSAGE_PARSED = 20,   /* and back */
-    FETCH_MESSAGE_CANCEL = 21,   /* engine to fetcher: drop the job, answer nothing more of it */
 };
 
 /* What one registry may be told about us. Every text may be NULL. */
@@ -107,7 +106,6 @@ bool fetch_host_is_loopback(const char *host);
 /* A whole message each. The reading side bounds everything by base/limits.h. */
 void fetch_job_write(struct buf *buf, const struct fetch_job *job);
 bool fetch_job_read(struct span message, struct fetch_job *ret, struct error *err) MUST_CHECK;
-void fetch_cancel_write(struct buf *buf, uint32_t job);
 
 /* What a job cost. */
 struct fetch_counters {

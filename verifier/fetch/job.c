@@ -273,14 +273,6 @@ void fetch_job_write(struct buf *buf, const struct fetch_job *job)
     wire_end(buf, start);
 }
 
-void fetch_cancel_write(struct buf *buf, uint32_t job)
-{
-    size_t start = wire_begin(buf, FETCH_MESSAGE_CANCEL);
-
-    wire_put_u32(buf, TAG_ID, job);
-    wire_end(buf, start);
-}
-
 static bool malformed(struct error *err, const char *what)
 {
     return error_set(err, REASON_MALFORMED, "fetch job: %s", what);
@@ -400,7 +392,7 @@ bool fetch_job_read(struct span message, struct fetch_job *ret, struct error *er
 
     if (!wire_parse(message, &parsed, err))
         return false;
-    if (parsed.type != FETCH_MESSAGE_JOB && parsed.type != FETCH_MESSAGE_CANCEL)
+    if (parsed.type != FETCH_MESSAGE_JOB)
         return malformed(err, "another kind of message");
     reader = reader_of(parsed.records);
     while (wire_next(&reader, &tag, &value))

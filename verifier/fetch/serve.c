@@ -144,30 +144,11 @@ static bool job_start(struct fetcher *fetcher, struct fetch_job *job, struct err
     return true;
 }
 
-static void job_cancel(struct fetcher *fetcher, uint32_t id)
-{
-    for (struct running **link = &fetcher->jobs; *link; link = &(*link)->next)
-        if ((*link)->job.id == id) {
-            struct running *running = *link;
-
-            *link = running->next;
-            running_free(running);
-            return;
-        }
-}
-
 static bool handle_message(struct fetcher *fetcher, struct span message, struct error *err)
 {
     struct fetch_job job CLEANUP(fetch_job_done) = {0};
-    struct wire_message parsed;
 
-    if (!wire_parse(message, &parsed, err) || !fetch_job_read(message, &job, err))
-        return false;
-    if (parsed.type == FETCH_MESSAGE_CANCEL) {
-        job_cancel(fetcher, job.id);
-        return true;
-    }
-    return job_start(fetcher, &job, err);
+    return fetch_job_read(message, &job, err) && job_start(fetcher, &job, err);
 }
 
 /* How many bytes the message being received still lacks. */
