@@ -14,7 +14,6 @@ VERIFIER = LAYOUT["libexec"] + "/pullguard-containerd"
 BIN_DIR = "/opt/containerd/image-verifier/bin"
 CONFIG = "/etc/containerd/config.toml"
 AREAS = "containerd|containers|crio|podman|crun|hook|nri|install|sandbox|engine|policy|files|trust|system|canary"
-TRUST_ROOT = os.path.join(SOURCE, "tests/vectors/sigstore-root-signing/trusted_root.json")
 IMAGES = "[plugins.'io.containerd.cri.v1.images']\n"
 
 
@@ -659,19 +658,6 @@ def test_system():
                                    'exec "$2" --root "$1" doctor --json --only system', "sh", root.path, PROGRAM],
                                   capture_output=True, check=False)
             want(b'"id":"system.disk","level":"warn"' in done.stdout, "one MiB", done)
-
-
-def test_old_trust_root():
-    with Root() as root:
-        root.write("/etc/pullguard/policy.d/a.yaml", policy("keyless", "r.example.com/**", None, """      - keyless:
-          trustRootRef: test
-          identities: [{issuer: "https://issuer.example.com", subject: "a@example.com"}]
-"""))
-        path = root.copy(TRUST_ROOT, "/etc/pullguard/trust/test.json")
-        checks, result = only(root, "policy")
-        want(checks["trust.age"]["level"] == "ok", "new", result)
-        os.utime(path, (0, 1600000000))
-        want(only(root, "policy")[0]["trust.age"]["level"] == "warn", "years old")
 
 
 def test_every_result_has_a_test_and_a_line_in_the_manual():
