@@ -3,14 +3,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/netlink.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/mem.h"
+
+enum { PROGRAM_STEPS_MAX = 1024 }; /* the longest is 250; all of it fits into a pipe */
 
 /* One rule: a call, with up to two masked comparisons of its arguments. Mask 0 = no comparison. */
 struct test {
@@ -187,18 +194,58 @@ static bool add_rules(scmp_filter_ctx filter, enum sandbox_kind kind, struct err
     return kind != SANDBOX_FETCHER || add_fetcher_rules(filter, err);
 }
 
-bool filter_enter(enum sandbox_kind kind, struct error *err)
-{
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-    bool done = false;
-    int code;
+/* Compiled filters, one for each kind: a fork finds what its parent has compiled. */
+static struct program {
+    struct sock_filter steps[PROGRAM_STEPS_MAX];
+    size_t bytes; /* 0 = not compiled yet */
+} programs[SANDBOX_KINDS];
 
+/* libseccomp writes programs to descriptors only. A pipe takes all of it, and no limit on files' sizes counts for it.
+ */
+static bool take_program(scmp_filter_ctx filter, struct program *program, struct error *err)
+{
+    CLEANUP(fd_closep) int out = -1;
+    CLEANUP(fd_closep) int in = -1;
+    int ends[2], code;
+    ssize_t got;
+
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        return error_errno(err, REASON_SANDBOX, errno, "no pipe for the seccomp filter");
+    in = ends[0];
+    out = ends[1];
+    code = seccomp_export_bpf(filter, out);
+    if (code != 0)
+        return error_errno(err, REASON_SANDBOX, -code, "the seccomp filter cannot be compiled");
+    got = read(in, program->steps, sizeof(program->steps));
+    if (got <= 0 || (size_t)got == sizeof(program->steps) || (size_t)got % sizeof(program->steps[0]) != 0)
+        return error_set(err, REASON_SANDBOX, "the seccomp filter has an impossible length");
+    program->bytes = (size_t)got;
+    return true;
+}
+
+bool filter_prepare(enum sandbox_kind kind, struct error *err)
+{
+    scmp_filter_ctx filter;
+    bool done;
+
+    if (programs[kind].bytes > 0)
+        return true;
+    filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
     if (!filter)
         return error_set(err, REASON_SANDBOX, "seccomp cannot be set up");
-    if (add_rules(filter, kind, err)) {
-        code = seccomp_load(filter);
-        done = code == 0 || error_errno(err, REASON_SANDBOX, -code, "the kernel refuses the seccomp filter");
-    }
+    done = add_rules(filter, kind, err) && take_program(filter, &programs[kind], err);
     seccomp_release(filter);
     return done;
+}
+
+bool filter_enter(enum sandbox_kind kind, struct error *err)
+{
+    struct sock_fprog program = {.filter = programs[kind].steps,
+                                 .len = (unsigned short)(programs[kind].bytes / sizeof(struct sock_filter))};
+
+    if (program.len == 0)
+        return error_set(err, REASON_SANDBOX, "the seccomp filter is not compiled");
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)
+        return error_errno(err, REASON_SANDBOX, errno, "the kernel refuses the seccomp filter");
+    return true;
 }

@@ -9,7 +9,10 @@
 #include "base/error.h"
 #include "plugin/engine/sandbox.h"
 
-/* Any other call kills the process. Cannot be undone. */
+/* Compiles the kind's filter, once in a process's life and for the forks that follow. Needs two descriptors. */
+bool filter_prepare(enum sandbox_kind kind, struct error *err) MUST_CHECK;
+
+/* Any other call kills the process. Cannot be undone. After filter_prepare; no-new-privileges must be set. */
 bool filter_enter(enum sandbox_kind kind, struct error *err) MUST_CHECK;
 
 #endif

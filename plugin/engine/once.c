@@ -54,6 +54,10 @@ static bool prepare_sandbox(struct once *once, struct error *err)
 {
     const struct settings *settings = &once->settings;
 
+    if (once->preloaded) {
+        once->sandbox = *once->preloaded->sandbox;
+        return true;
+    }
     once->ca_dir = path_under(once->options->root, settings->ca_dir);
     once->ca_file = settings->ca_file ? path_under(once->options->root, settings->ca_file) : NULL;
     if (!once->ca_dir || (settings->ca_file && !once->ca_file))

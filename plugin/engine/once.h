@@ -22,6 +22,7 @@ enum { REQUEST_ARRIVES_MS = 5000 }; /* the hook has written it before we run */
 struct engine_preloaded {
     const struct engine_config *config; /* NULL: it does not load; the deny says error */
     const struct error *error;
+    const struct sandbox *sandbox;
     const char *problem; /* files changed and do not load any more, config is the last good set; NULL = none */
     struct fetcher *fetcher;            /* on loan; NULL = none */
     struct request *request;            /* as it arrived; taken over */

@@ -19,6 +19,7 @@
 #include "crypto/init.h"
 #include "plugin/cache/memory.h"
 #include "plugin/engine/arrival.h"
+#include "plugin/engine/filter.h"
 #include "plugin/engine/listener.h"
 #include "plugin/engine/notify.h"
 #include "plugin/engine/pool.h"
@@ -140,6 +141,7 @@ static _Noreturn void worker_main(struct resident *resident, struct arrival *arr
     struct engine_preloaded preloaded = {
         .config = rules->loaded ? &rules->config : NULL,
         .error = &rules->error,
+        .sandbox = &resident->sandbox,
         .problem = rules->failed && rules->loaded ? rules->error.text : NULL,
         .fetcher = fetcher ? &fetcher->fetcher : NULL,
         .request = &arrival->request,
@@ -503,6 +505,8 @@ int engine_resident(const struct engine_options *options)
     (void)fcntl(resident.listener, F_SETFD, FD_CLOEXEC);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     know_program(&resident);
+    if (!filter_prepare(SANDBOX_JUDGE, &err) || !filter_prepare(SANDBOX_STORE, &err))
+        err = (struct error)ERROR_INIT; /* the children say so, in their verdicts */
     pool_init(&resident.pool);
     for (size_t i = 0; i < ARRIVALS_MAX; i++)
         resident.arrivals[i].socket = -1;

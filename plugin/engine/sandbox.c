@@ -142,7 +142,9 @@ static bool enter(enum sandbox_kind kind, const struct sandbox *sandbox, struct 
     bool prefer = sandbox->mode == SANDBOX_PREFER;
     bool whole = true;
 
-    whole = forbid_privileges(err) && whole;
+    whole = filter_prepare(kind, err) && whole;
+    if (whole || prefer)
+        whole = forbid_privileges(err) && whole;
     if (whole || prefer)
         whole = restrict_files(kind, sandbox, err) && whole;
     if (whole || prefer) /* after Landlock, which needs a descriptor */

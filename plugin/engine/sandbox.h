@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a child of the engine gives up before it touches anything from outside: its user, its files, its system calls.
- * Order: descriptors (the caller), no-new-privileges, Landlock, rlimits, user, dumpable, seccomp (default: kill).
+ * Order: descriptors (the caller), the filter is compiled unless it is already, no-new-privileges, Landlock, rlimits,
+ * user, dumpable, seccomp (default: kill).
  */
 #ifndef PG_PLUGIN_ENGINE_SANDBOX_H
 #define PG_PLUGIN_ENGINE_SANDBOX_H
@@ -20,6 +21,7 @@ enum sandbox_kind {
     SANDBOX_STORE,   /* as the judge, and reading below `directories`; no network */
     SANDBOX_LISTENER, /* as the judge, and accepting on a socket that listens already (doctor's throw-away registry) */
 };
+enum { SANDBOX_KINDS = SANDBOX_LISTENER + 1 };
 
 struct sandbox {
     enum sandbox_mode mode;

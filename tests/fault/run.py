@@ -246,6 +246,7 @@ def test_files():
             denies(f"settings {text.strip()!r}", pull(node), "policy_error", words)
     with Node() as node:
         os.chmod(node.conf, 0o777)
+        node.fresh = True
         denies("world-writable configuration directory", pull(node), "untrusted_file")
 
 
