@@ -32,7 +32,8 @@ enum { PROCESSES_MAX = 1024, ANSWER_MS = 20000, RESPONSE_MAX_BYTES = 1024 * 1024
 
 /* Written by one process each, read by the first after their end. */
 struct tally {
-    uint64_t decisions, allowed, refused; /* refused: the backlog was full, asked again */
+    uint64_t decisions, allowed;
+    uint64_t refused; /* the backlog was full, or it closed without an answer: the hook would start an engine */
 };
 
 struct job {
@@ -53,7 +54,11 @@ static _Noreturn void die(const char *what, const char *why)
 static void count(const struct response *response, struct tally *tally)
 {
     tally->decisions++;
-    tally->allowed += verdict_is_allow(response->verdict);
+    if (verdict_is_allow(response->verdict))
+        tally->allowed++;
+    else if (tally->decisions == tally->allowed + 1) /* the first of this process tells what happens */
+        (void)fprintf(stderr, "load: %s: %s\n", reason_name(response->reason),
+                      response->message ? response->message : "no answer");
 }
 
 static bool exchange(int fd, const struct job *job, struct response *ret, struct error *err)
@@ -80,9 +85,14 @@ static void ask_engine(const struct job *job, struct tally *tally)
         tally->refused++;
         (void)usleep(FULL_PAUSE_US);
     }
-    if (!exchange(fd, job, &response, &err))
-        (void)fprintf(stderr, "load: %s\n", err.text);
-    count(&response, tally);
+    if (exchange(fd, job, &response, &err)) {
+        count(&response, tally);
+    } else if (err.reason == REASON_UNAVAILABLE) {
+        tally->refused++;
+    } else {
+        response_deny(&response, err.reason, err.text);
+        count(&response, tally);
+    }
 }
 
 static void ask_judge(const struct job *job, struct tally *tally)

@@ -45,10 +45,15 @@ def cold():
         row(f"pullguard, {name}", decide(f"bench/{layout}"), f"cold.pullguard.{layout}", far=True)
 
 
+def settle():
+    """Files that were changed this very moment are not relied on: nothing decided by them is kept."""
+    time.sleep(3.1)
+
+
 def cached():
     section("the same image again")
     settings(CACHE)
-    time.sleep(3)  # files changed this very moment are not relied on
+    settle()
     row("/bin/true", ["/bin/true"], "hit.true", runs=500, count=False)
     row("pullguard, verdict cached on disk", decide("bench/bundle"), "hit.pullguard", runs=500)
 
@@ -65,6 +70,7 @@ def resident_first():
 def resident():
     section("with the resident engine")
     settings(NO_CACHE)
+    policies(1)
     first = resident_first()
     with Resident() as engine:
         row("pullguard, bundle, verdict not kept", decide("bench/bundle"), "warm.anew", far=True, engine=engine)
@@ -74,6 +80,7 @@ def resident():
                 at_once=at_once, engine=engine)
     # With an audit log the hook may not answer from the cache by itself.
     settings(CACHE + "audit: /var/log/pullguard/audit.jsonl\n")
+    settle()
     with Resident() as engine:
         row("pullguard, bundle, verdict kept, audit log on", decide("bench/bundle"), "warm.kept", runs=200, engine=engine)
         for at_once in (8, CLIENTS):
@@ -91,10 +98,13 @@ def bare_ecdsa():
 
 def load(name, key, *arguments):
     run = subprocess.run([f"{TOOLS}/load", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    for line in sorted(set(run.stderr.splitlines()))[:3]:
+        print("        " + line[:300], flush=True)
     if not run.stdout:
-        print("      " + run.stderr.strip()[:400], flush=True)
         return
     seen = json.loads(run.stdout)
+    if seen["refused"]:
+        print(f"        turned away beside them: {seen['refused']}", flush=True)
     rate(name, seen["decisions"] * 1e6 / seen["us"], key, good=run.returncode == 0)
 
 
@@ -114,7 +124,9 @@ def throughput():
         load(f"resident engine, verdicts not kept, {CLIENTS} clients", "rate.anew",
              "engine", NODE, str(CLIENTS), str(SECONDS), "anew", *ask)
     settings(CACHE)
+    settle()
     with Resident():
+        measure(decide("bench/bundle"), "-n", "1", "-w", "0")  # the one that is kept
         load(f"resident engine, verdicts kept, {CLIENTS} clients", "rate.kept",
              "engine", NODE, str(CLIENTS), str(SECONDS), "cache", *ask)
 
