@@ -11,6 +11,7 @@
 #include "plugin/cli/commands.h"
 #include "plugin/cli/file_judge.h"
 #include "plugin/cli/input.h"
+#include "plugin/cli/replay_steps.h"
 #include "plugin/cli/report.h"
 #include "plugin/cli/say.h"
 #include "plugin/replay/replay.h"
@@ -158,41 +159,6 @@ static void print_evidence(const struct cli *cli, const struct node *list)
     }
 }
 
-static bool any_claim(const struct node *report, const char *name, const char *value)
-{
-    const struct node *claims = node_get(report, "claims");
-
-    for (const struct node *one = node_is(claims, NODE_LIST) ? claims->child : NULL; one != NULL; one = one->next) {
-        const struct node *member = node_get(one, name);
-
-        if (value == NULL ? node_is(member, NODE_LIST) && member->count > 0 : node_str_is(member, value))
-            return true;
-    }
-    return false;
-}
-
-/* By which documents what was found was judged. */
-static void print_rules(const struct cli *cli, const struct node *report)
-{
-    static const struct {
-        const char *member, *value, *text;
-    } rules[] = {
-        {"layout", "legacy", "tag layout: cosign SIGNATURE_SPEC, simple signing payload (containers signature format)"},
-        {"layout", "bundle", "bundle: Sigstore protobuf specs, bundle v0.1 to v0.3; DSSE 1.0 envelope and PAE"},
-        {"kind", "attestation", "attestation: in-toto Statement v0.1 and v1, predicate type and subject digest"},
-        {"logs", NULL,
-         "log entry: Rekor SET; RFC 6962 section 2.1.1 inclusion proof; C2SP signed-note and tlog-checkpoint"},
-        {"times", NULL, "time: RFC 3161 token, or the log's signed integrated time"},
-    };
-
-    say_coloured(cli, COLOUR_BOLD, "\nRules that were applied to what was found\n");
-    printf("  digests: OCI image specification, descriptor.md (over the bytes as received)\n");
-    for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-        if (any_claim(report, rules[i].member, rules[i].value))
-            printf("  %s\n", rules[i].text);
-    printf("  policy: ClusterImagePolicy, AND over policies, OR over authorities: pullguard-policy(5)\n");
-}
-
 static int print_answer(const struct cli *cli, const struct replay_values *values, const struct buf *json)
 {
     CLEANUP(tree_freep) struct tree *tree = NULL;
@@ -215,7 +181,7 @@ static int print_answer(const struct cli *cli, const struct replay_values *value
     say_coloured(cli, same ? COLOUR_GOOD : COLOUR_BAD, same ? "The same verdict.\n" : "ANOTHER verdict than then.\n");
     if (values->explain) {
         print_evidence(cli, node_get(root, "evidence"));
-        print_rules(cli, node_get(root, "report"));
+        replay_steps_print(cli, node_get(root, "report"));
         report_print(cli, node_get(root, "report"));
     }
     return same ? EXIT_YES : EXIT_NO;

@@ -415,6 +415,7 @@ def test_replay():
         result = run("replay", "--explain", root.at("/evidence-bundle"))
         for part in ("The same verdict.", "referrers tag schema", "DSSE 1.0", "annotation_mismatch", "What was asked for"):
             want_text(result.out, part, result)
+        want_text(run("replay", "--explain", root.at("/evidence-nosig")).out, "nothing verifies", result)
         with open(path, "rb") as file:
             good = file.read()
         for index, broken in enumerate((b"", good[:-1], good[:40], good + b"x", b"x" + good[1:], b"nonsense")):
@@ -426,6 +427,41 @@ def test_replay():
             changed = file.read().replace(b"infra", b"other")
         result = run("replay", root.write("/changed", changed))
         want(result.code in (1, 2), "another policy or broken evidence", result)
+
+
+def test_replay_explains_every_step():
+    """Each step of a verification with the section that asks for it."""
+    both = ("RFC 5280 sections 6.1 and 4.2.1.12", "RFC 6962 sections 3.2 and 3.3", "RFC 5280 section 4.2.1.6",
+            "Fulcio oid-info.md", "OCI image, descriptor.md", "pullguard-policy(5)")
+    steps = {"kl-bundle-r1": ("sigstore_bundle.proto", "DSSE 1.0", "in-toto Statement", "RFC 6962 section 2.1.1",
+                              "SignedEntryTimestamp", "tlog-checkpoint", "integratedTime"),
+             "kl-bundle-r2": ("DSSE 1.0", "RFC 6962 section 2.1.1", "tlog-checkpoint", "RFC 3161 sections 2.3 and 2.4.2"),
+             "kl-legacy-tsa": ("SIGNATURE_SPEC.md", "containers-signature(5)", "SignedEntryTimestamp",
+                               "RFC 3161 sections 2.3 and 2.4.2"),
+             "kl-att-legacy": ("in-toto Statement", "cosign SIGNATURE_SPEC.md", "SignedEntryTimestamp")}
+    authority = "    - keyless: {trustRootRef: mock, identities: [{issuerRegExp: ., subjectRegExp: .}]}\n"
+    with Root() as root:
+        root.copy(ROOT, "/etc/pullguard/trust/mock.json")
+        for name, parts in steps.items():
+            attested = "      attestations: [{name: sbom, predicateType: cyclonedx}]\n" if "att" in name else ""
+            root.write("/etc/pullguard/policy.d/a.yaml", policy("all", "**", None, authority + attested))
+            result = root.run("check", "--save-evidence", root.at("/evidence"), HOST + "/demo/%s:v1" % name)
+            want_code(result, 0)
+            result = run("replay", "--explain", root.at("/evidence"))
+            want_code(result, 0)
+            for part in both + parts:
+                want_text(result.out, part, result)
+        # The same signature under a root that knows neither its authority nor its log: the steps say which hold.
+        with open(ROOT, encoding="utf-8") as file:
+            bare = json.load(file)
+        bare.update({"tlogs": [], "ctlogs": [], "certificateAuthorities": [], "timestampAuthorities": []})
+        root.write("/etc/pullguard/trust/mock.json", json.dumps(bare))
+        root.write("/etc/pullguard/policy.d/a.yaml", policy("all", "**", None, authority))
+        want_code(root.run("check", "--save-evidence", root.at("/evidence"), HOST + "/demo/kl-bundle-r1:v1"), 1)
+        result = run("replay", "--explain", root.at("/evidence"))
+        for part in ("no   certificate: no chain", "no   certificate: no SCT", "no   log: no entry", "no   time: none",
+                     "yes  signature: verifies"):
+            want_text(result.out, part, result)
 
 
 def test_verify_attestation():

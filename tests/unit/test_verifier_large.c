@@ -195,8 +195,8 @@ static void put_statement(struct run *run, size_t subjects, size_t digests, size
 {
     struct buf statement = BUF_INIT(1 << 20), bundle, descriptors = BUF_INIT(1 << 20);
 
-    buf_str(&statement, "{\"_type\":\"https://in-toto.io/Statement/v1\",\"predicateType\":\"https://spdx.dev/Document\","
-                        "\"subject\":[");
+    buf_str(&statement, "{\"_type\":\"https://in-toto.io/Statement/v1\","
+                        "\"predicateType\":\"https://spdx.dev/Document\",\"subject\":[");
     for (size_t i = 1; i < subjects; i++)
         buf_printf(&statement, "{\"digest\":{\"sha256\":\"%064zx\"}},", i);
     buf_str(&statement, "{\"digest\":{");
