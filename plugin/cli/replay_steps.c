@@ -54,8 +54,9 @@ static void print_chain(const struct cli *cli, const struct node *chain)
                : verified                              ? "certificate: chain at each proven time, trust root "
                                                        : "certificate: no chain at a time that counts, trust root ",
                root, "RFC 5280 sections 6.1 and 4.2.1.12 (code signing)");
-    print_step(cli, sct, sct ? "certificate: embedded SCT, trust root " : "certificate: no SCT that verifies, trust root ",
-               root, "RFC 6962 sections 3.2 and 3.3");
+    print_step(cli, sct,
+               sct ? "certificate: embedded SCT, trust root " : "certificate: no SCT that verifies, trust root ", root,
+               "RFC 6962 sections 3.2 and 3.3");
     if (problem.len > 0) {
         fputs("         ", stdout);
         say_clean(stdout, problem, 300);
@@ -73,7 +74,8 @@ static void print_signer(const struct cli *cli, const struct node *signer)
     print_step(cli, true, "signature: verifies with the key of certificate ", report_text(signer, "fingerprint"),
                "FIPS 186-5 (ECDSA), RFC 8017 section 8.2 (RSA), RFC 8032 section 5.1 (Ed25519)");
     print_step(cli, true, "identity: ", report_text(signer, "identity"), "RFC 5280 section 4.2.1.6");
-    print_step(cli, true, "issuer: ", report_text(signer, "issuer"), "Fulcio oid-info.md, 1.3.6.1.4.1.57264.1.8 and .1");
+    print_step(cli, true, "issuer: ", report_text(signer, "issuer"),
+               "Fulcio oid-info.md, 1.3.6.1.4.1.57264.1.8 and .1");
     for (const struct node *chain = first_of(signer, "chains"); chain != NULL; chain = chain->next)
         print_chain(cli, chain);
 }
@@ -93,9 +95,9 @@ static void print_proofs(const struct cli *cli, const struct node *claim)
     for (const struct node *time = first_of(claim, "times"); time != NULL; time = time->next) {
         bool tsa = node_str_is(node_get(time, "kind"), "tsa");
 
-        print_step(cli, true, tsa ? "time: timestamp token, " : "time: integrated into the log, ",
-                   report_text(time, "time"),
-                   tsa ? "RFC 3161 sections 2.3 and 2.4.2" : "Rekor integratedTime, trusted under a valid entry timestamp");
+        print_step(
+            cli, true, tsa ? "time: timestamp token, " : "time: integrated into the log, ", report_text(time, "time"),
+            tsa ? "RFC 3161 sections 2.3 and 2.4.2" : "Rekor integratedTime, trusted under a valid entry timestamp");
     }
     if (first_of(claim, "times") == NULL)
         print_step(cli, false, "time: none is proven", span_str(""), "RFC 3161; Rekor integratedTime");

@@ -99,6 +99,11 @@ static bool example_key(void *context, const char *name, struct buf *ret, struct
     return error_set(err, REASON_NOT_FOUND, "no key %s", name);
 }
 
+static bool example_trust(void *context, const char *name, struct buf *ret, struct error *err)
+{
+    return test_read_trust(context, strcmp(name, "own-pki") == 0 ? "mock" : name, ret, err);
+}
+
 /* The nth display of the page, with its placeholders filled, indented by `indent` behind `head`. */
 static char *example(size_t number, const char *head, size_t indent)
 {
@@ -125,7 +130,11 @@ static char *example(size_t number, const char *head, size_t indent)
             buf_str(&text, TEST_DIGEST);
             line = span_cut(line, dots + 10, SIZE_MAX);
         }
-        buf_span(&text, line);
+        for (size_t i = 0; i < line.len; i++) { /* \e is the formatter's backslash */
+            buf_byte(&text, line.ptr[i]);
+            if (line.ptr[i] == '\\' && i + 1 < line.len && line.ptr[i + 1] == 'e')
+                i++;
+        }
         buf_byte(&text, '\n');
         rest = end == SIZE_MAX ? span_of(NULL, 0) : span_cut(rest, end + 1, SIZE_MAX);
     }
@@ -145,8 +154,11 @@ START_TEST(the_examples_load)
         {DOCUMENT "spec:\n  images: [{glob: \"r.io/**\"}]\n  authorities:\n    - key: {path: holilabs.pub}\n"
                   "      ctlog: {url: https://rekor.sigstore.dev}\n", 6},
         {DOCUMENT, 0},
+        {DOCUMENT, 0},
+        {DOCUMENT, 0},
+        {"", 0},
     };
-    const struct policy_source source = {.read_key = example_key, .read_trust = test_read_trust};
+    const struct policy_source source = {.read_key = example_key, .read_trust = example_trust};
 
     for (size_t i = 0; i < ARRAY_LEN(examples); i++) {
         char *text = example(i, examples[i].head, examples[i].indent);
@@ -157,6 +169,30 @@ START_TEST(the_examples_load)
         policy_set_free(set);
         mem_free(text);
     }
+}
+END_TEST
+
+/* What a policy can ask for is shown once at least, not only described. */
+START_TEST(every_requirement_stands_in_an_example)
+{
+    static const char *const words[] = {
+        "key:", "path:", "hashAlgorithm:", "keyless:", "url:", "trustRootRef:", "issuer:", "issuerRegExp:", "subject:",
+        "subjectRegExp:", "insecureIgnoreSCT:", "ctlog:", "rfc3161timestamp:", "attestations:", "predicateType:",
+        "signatureFormat:", "source:", "tagPrefix:", "annotations:", "static:", "mode: warn", "conditions:",
+        "threshold:", "required:", "signedAndAttested:", "notBefore:", "notAfter:", "maxAge:", "identity:", "insecureIgnoreTlog:",
+        "revoked:", "keys:", "certificates:", "digests:", "githubWorkflowRepository:", "githubWorkflowTrigger:",
+    };
+    struct buf all = BUF_INIT(1 << 20);
+
+    for (size_t i = 0; i < 6; i++) {
+        char *text = example(i, "", 0);
+
+        buf_str(&all, text);
+        mem_free(text);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        ck_assert_msg(span_find(buf_as_span(&all), words[i]) != SIZE_MAX, "no example shows \"%s\"", words[i]);
+    buf_free(&all);
 }
 END_TEST
 
@@ -178,6 +214,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, read_page, free_page);
     tcase_add_test(tcase, every_field_is_described);
     tcase_add_test(tcase, the_examples_load);
+    tcase_add_test(tcase, every_requirement_stands_in_an_example);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
