@@ -23,8 +23,8 @@
 static char path_variable[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
 static char locale_variable[] = "LC_ALL=C";
 /*
- * libcurl (OpenSSL's) brings GnuTLS along for RTMP and LDAP, which are switched off; its constructor would set all of it
- * up in every fetcher: a thirtieth of a decision's CPU time, and 0.7 MiB. Nothing of ours uses GnuTLS.
+ * libcurl (OpenSSL's) brings GnuTLS along for RTMP and LDAP, which are switched off; its constructor would set all of
+ * it up in every fetcher: a thirtieth of a decision's CPU time, and 0.7 MiB. Nothing of ours uses GnuTLS.
  */
 static char gnutls_variable[] = "GNUTLS_NO_IMPLICIT_INIT=1";
 static char *const clean_environment[] = {path_variable, locale_variable, gnutls_variable, NULL};

@@ -116,6 +116,8 @@ enum login { LOGIN_READY, LOGIN_WAIT, LOGIN_FAILED };
 enum login login_prepare(struct lookup *lookup, char **ret_authorization, struct error *err);
 /* After a 401: true = try again (queued or waiting); false = err says why there is no more to try. */
 bool login_again(struct lookup *lookup, struct error *err) MUST_CHECK;
+/* After a 400 or 403: true = it was about a remembered token, which is renewed (queued or waiting). */
+bool login_renew(struct lookup *lookup);
 /* How this look-up was logged in did not lead to a token: the next one starts from a challenge. */
 void login_forget(struct lookup *lookup);
 void token_request_free(struct token_request *request);

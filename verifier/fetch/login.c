@@ -263,6 +263,31 @@ static bool renew_token(struct lookup *lookup, const char *place, bool *ret_ok, 
     return true;
 }
 
+/*
+ * ECR Public answers 400 "DENIED" to a token that has ended (oras-project/oras-go issue 1227), others 403 to one from
+ * before the access was granted. For referrers 400 would pass as "no such API", so this is asked about first.
+ */
+bool login_renew(struct lookup *lookup)
+{
+    const struct fetch_endpoint *endpoint = lookup_endpoint(lookup);
+    char *said CLEANUP(mem_freep) = NULL;
+    char *place CLEANUP(auth_secret_freep) = NULL;
+    struct error ignored = ERROR_INIT;
+    bool ok = false;
+
+    if (!lookup->token || lookup->token_fresh || endpoint->credentials.registry_token)
+        return false;
+    said = parser_ask_error_text(lookup->running->fetcher->parser_fd, buf_as_span(&lookup->exchange.body));
+    if (!said || (!span_starts(span_str(said), "DENIED") && !span_starts(span_str(said), "UNAUTHORIZED")))
+        return false;
+    place = auth_place(endpoint, lookup->want->repository);
+    if (!place || !renew_token(lookup, place, &ok, &ignored) || !ok)
+        return false;
+    lookup->auth_depth++;
+    lookup->running->counters.auth_requests++;
+    return true;
+}
+
 void login_forget(struct lookup *lookup)
 {
     const struct fetch_endpoint *endpoint = lookup_endpoint(lookup);

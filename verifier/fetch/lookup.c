@@ -421,6 +421,9 @@ static void lookup_complete(struct exchange *exchange)
     } else if (exchange->result == CURLE_OK && exchange->status == 401 && lookup->own_host) {
         if (!login_again(lookup, &err))
             fail(lookup, &err, "check the credentials for this registry");
+    } else if (exchange->result == CURLE_OK && (exchange->status == 400 || exchange->status == 403) &&
+               lookup->own_host && login_renew(lookup)) {
+        /* asked again with a new token */
     } else if (exchange->result == CURLE_OK && is_redirect(lookup)) {
         if (!follow(lookup, &err))
             fail(lookup, &err, "check the registry");
