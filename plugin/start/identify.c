@@ -163,9 +163,67 @@ static bool database_string(const struct boltdb *db, const char *const *path, si
     return *ret ? true : error_set(err, REASON_MALFORMED, "containerd's metadata: a name or digest holds a NUL byte");
 }
 
+/* A google.protobuf.Any: field 2, its value. Only the two fields that it has, both length-delimited. */
+static struct span any_value(struct span any)
+{
+    struct span value = {NULL, 0};
+
+    while (any.len > 0) {
+        uint8_t key = any.ptr[0];
+        uint64_t len = 0;
+        size_t at = 1;
+
+        for (unsigned int shift = 0; at < any.len && shift < 32; shift += 7) {
+            uint8_t byte = any.ptr[at++];
+
+            len |= (uint64_t)(byte & 0x7f) << shift;
+            if (byte < 0x80)
+                break;
+        }
+        if ((key != 0x0a && key != 0x12) || len > any.len - at)
+            return span_of(NULL, 0);
+        if (key == 0x12)
+            value = span_cut(any, at, len);
+        any = span_cut(any, at + len, SIZE_MAX);
+    }
+    return value;
+}
+
+/*
+ * What CRI noted when it made the container: the image id (config digest) that the snapshot was made from. *ret stays
+ * NULL for a container that CRI did not make, and for a pod's own.
+ */
+static bool cri_image_id(const struct boltdb *db, const char *namespace, const char *container_id, char **ret,
+                         struct error *err)
+{
+    const char *const path[] = {"v1",         namespace, "containers", container_id,
+                                "extensions", "io.cri-containerd.container.metadata"};
+    struct tree *tree CLEANUP(tree_freep) = NULL;
+    struct span any = {NULL, 0};
+    const struct node *id;
+
+    if (!boltdb_get(db, path, ARRAY_LEN(path), &any, err))
+        return false;
+    if (!any.ptr)
+        return true;
+    if (!json_parse(any_value(any), "CRI's record of the container", TREE_NO_PLACES, &tree, err))
+        return false;
+    id = node_get(node_get(tree_root(tree), "Metadata"), "ImageRef");
+    if (!node_is(id, NODE_STRING) || id->text.len == 0)
+        return error_set(err, REASON_MALFORMED, "CRI's record of the container names no image");
+    *ret = span_dup(id->text);
+    return *ret ? true : error_oom(err);
+}
+
+/*
+ * A name may have been given to another image since the container was made. CRI keeps each image under its id as well,
+ * and the id stays: when the container's is known, it leads to the digest, and the name only to the policies.
+ */
 static bool containerd_lookup(const struct boltdb *db, const char *namespace, const char *container_id,
                               struct start_identity *identity, struct error *err)
 {
+    if (container_id && !cri_image_id(db, namespace, container_id, &identity->image_id, err))
+        return false;
     if (!identity->reference) {
         const char *const path[] = {"v1", namespace, "containers", container_id, "image"};
 
@@ -175,12 +233,12 @@ static bool containerd_lookup(const struct boltdb *db, const char *namespace, co
             return error_set(err, REASON_NOT_FOUND, "containerd has no record of container %.64s and its image",
                              container_id);
     }
-    const char *const path[] = {"v1", namespace, "images", identity->reference, "target", "digest"};
+    const char *image = identity->image_id ? identity->image_id : identity->reference;
+    const char *const path[] = {"v1", namespace, "images", image, "target", "digest"};
 
     if (!database_string(db, path, ARRAY_LEN(path), &identity->digest, err))
         return false;
-    return identity->digest ||
-           error_set(err, REASON_NOT_FOUND, "containerd has no record of image %.200s", identity->reference);
+    return identity->digest || error_set(err, REASON_NOT_FOUND, "containerd has no record of image %.200s", image);
 }
 
 bool identify_containerd(struct span database, const char *namespace, const char *container_id, const char *name,

@@ -43,7 +43,9 @@ bool identify_container(const struct storage_files *files, const char *container
 /*
  * The same from containerd's metadata database (plugin/start/boltdb.h): `database` is the file's bytes, namespace is
  * containerd's ("k8s.io" for CRI). With a name, that image's digest; with name NULL, the name in the container's
- * record. image_id stays NULL. NOT_FOUND when the container or the image is not recorded; MALFORMED.
+ * record. When CRI noted which image the container was made from, image_id is that ("sha256:<config digest>") and the
+ * digest is its, whatever image the name leads to by now; otherwise image_id stays NULL. container_id may be NULL.
+ * NOT_FOUND when the container or the image is not recorded; MALFORMED.
  */
 bool identify_containerd(struct span database, const char *namespace, const char *container_id, const char *name,
                          struct start_identity *ret, struct error *err) MUST_CHECK;

@@ -76,14 +76,19 @@ END_TEST
 
 static struct buf database;
 
-static void load_database(void)
+static void load(const char *name)
 {
     char path[4096];
     struct error err = ERROR_INIT;
     const char *source = secure_getenv("PG_SOURCE");
 
-    (void)snprintf(path, sizeof(path), "%s/tests/vectors/containerd-2.1/meta.db", source ? source : ".");
+    (void)snprintf(path, sizeof(path), "%s/tests/vectors/containerd-2.1/%s", source ? source : ".", name);
     ck_assert_msg(file_read(path, 1 << 20, FILE_ANY, &database, &err), "%s", err.text);
+}
+
+static void load_database(void)
+{
+    load("meta.db");
 }
 
 static void drop_database(void)
@@ -117,6 +122,51 @@ START_TEST(reads_containerd)
     ck_assert_int_eq(look(bytes, "k8s.io", NULL, ""), REASON_NOT_FOUND);
     ck_assert_int_eq(look(bytes, "moby", NULL, "registry.example.com/team/app:v1"), REASON_NOT_FOUND);
     ck_assert_int_eq(look(bytes, "k8s.io", "no-such-container", NULL), REASON_NOT_FOUND);
+}
+END_TEST
+
+/* Two containers of one name, which was another image's when the first was made (SOURCE.md). */
+START_TEST(believes_the_record_not_the_name)
+{
+    static const char moved[] = "b4abc9d567cf1b9c0ff94c8d428e62db7c859826c8b3184fca7a52bc5c9977ae",
+                      settled[] = "2c7e82428bb58798a90c002657be89d0b560bbfe1a3ad5e0c546eaa9b28fccc8",
+                      first[] = "sha256:bb8dab655237e70161af9ed413c84ee20b21357ef4834b2e34eae38e498ed37c",
+                      second[] = "sha256:c9bbb7e52ab57caef834bdee5bf5736f42bd2ef29db95f8e14bd91147e1ad3fa",
+                      name[] = "127.0.0.1:50999/moved:v1";
+    const struct {
+        const char *container, *name, *digest;
+    } cases[] = {
+        {moved, NULL, first},
+        {moved, name, first},
+        {settled, NULL, second},
+        {settled, name, second},
+        {NULL, name, second},
+        {"not-yet-recorded", name, second}, /* NRI at CreateContainer: a name is all there is */
+    };
+
+    buf_free(&database);
+    load("cri-meta.db");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct start_identity identity = {0};
+        struct error err = ERROR_INIT;
+
+        ck_assert_msg(identify_containerd(buf_as_span(&database), "k8s.io", cases[i].container, cases[i].name,
+                                          &identity, &err), "%zu: %s", i, err.text);
+        ck_assert_str_eq(identity.digest, cases[i].digest);
+        ck_assert_str_eq(identity.reference, name);
+        start_identity_done(&identity);
+    }
+    for (size_t at = 0; at < database.len; at += 13) { /* damage in the record: an error, or the same answer */
+        struct start_identity identity = {0};
+        struct error err = ERROR_INIT;
+
+        database.ptr[at] ^= 0xff;
+        if (identify_containerd(buf_as_span(&database), "k8s.io", moved, NULL, &identity, &err))
+            start_identity_done(&identity);
+        else
+            ck_assert(err.reason == REASON_MALFORMED || err.reason == REASON_NOT_FOUND);
+        database.ptr[at] ^= 0xff;
+    }
 }
 END_TEST
 
@@ -167,6 +217,7 @@ int main(void)
     tcase_add_unchecked_fixture(containerd, load_database, drop_database);
     tcase_add_test(containerd, reads_containerd);
     tcase_add_test(containerd, survives_damage);
+    tcase_add_test(containerd, believes_the_record_not_the_name);
     tcase_add_test(containerd, needs_a_meta_page);
     suite_add_tcase(suite, containerd);
     return run_suite(suite);

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The NRI plugin in a real containerd with real containers: what its engine allows starts, what it refuses does not, by the
-# CRI as the kubelet speaks it. What happens when the plugin dies is what README says.
+# Starts in a real containerd with real containers, by the CRI as the kubelet speaks it: the NRI plugin, and the OCI hook by
+# containerd's base runtime specification. What is allowed starts, what is not does not. What happens when the plugin dies
+# is what README says.
 # shellcheck disable=SC1091
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
 
@@ -33,7 +34,7 @@ mount -t tmpfs tmpfs /sys/fs/cgroup 2>/dev/null || true
 mkdir -p /sys/fs/cgroup
 mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null || true
 
-# ---- containerd with NRI and our plugin started by it ----------------------------------------------------------------------
+# ---- containerd; with NRI it starts our plugin ------------------------------------------------------------------------------
 C=$PG_WORK/nri-containerd
 PLUGINS=$C/plugins
 CONTAINERD_BIN_DIR=$C/verifiers
@@ -43,6 +44,7 @@ on_exit "cut -d' ' -f2 /proc/self/mounts | grep '^$C/' | sort -r | xargs -r umou
 printf '#!/bin/sh\nexec %s --root %s\n' "$PG_LIBEXEC/pullguard-nri" "$PG_NODE" >"$PLUGINS/10-pullguard"
 chmod 0755 "$PLUGINS/10-pullguard"
 CONTAINERD_SOCK=$C/containerd.sock
+# containerd_config [NRI-DISABLED [BASE-SPEC]]
 containerd_config()
 {
     cat >"$C/config.toml" <<EOF
@@ -54,7 +56,7 @@ state = '$C/state'
 [ttrpc]
   address = '$CONTAINERD_SOCK.ttrpc'
 [plugins.'io.containerd.nri.v1.nri']
-  disable = false
+  disable = ${1:-false}
   plugin_path = '$PLUGINS'
   plugin_config_path = '$C/nri-conf'
   socket_path = '$C/nri.sock'
@@ -76,6 +78,7 @@ state = '$C/state'
   restrict_oom_score_adj = true
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
   runtime_type = 'io.containerd.runc.v2'
+  base_runtime_spec = '${2:-}'
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
   BinaryName = '$RUNTIME'
 EOF
@@ -178,4 +181,63 @@ if starts posing2 "$R/posing:v1"; then
 else
     fail "plugin killed: README says another thing" "$PG_WORK/pull.out"
 fi
+
+# ---- the OCI hook, by containerd's base runtime specification ------------------------------------------------------------------
+stop "$CONTAINERD_PID"
+ctr_spec()
+{
+    "$CTR" oci spec >"$C/spec.json" && python3 - "$C/spec.json" "$PG_LIBEXEC/pullguard-oci-hook" "$PG_NODE" <<'END'
+import json, sys
+path, hook, root = sys.argv[1:]
+spec = json.load(open(path))
+spec["hooks"] = {"createRuntime": [{"path": hook, "args": ["pullguard-oci-hook", "--root", root]}]}
+json.dump(spec, open(path, "w"))
+END
+}
+ctr_spec || die "ctr oci spec"
+containerd_config true "$C/spec.json"
+containerd_up
+POD=$(cri pod hooked) || { cat "$PG_WORK/pull.out"; die "no pod with the hook"; }
+pass "OCI hook: the pause image's policy lets a pod start"
+# hook_refuses NAME CONTAINER IMAGE: containerd tells the hook's path and number, the journal the reason.
+hook_refuses()
+{
+    : >"$PG_JOURNAL"
+    if starts "$2" "$3"; then fail "$1: was started"
+    elif ! grep -q 'error executing hook .*pullguard-oci-hook.* (exit code: 1)' "$PG_WORK/pull.out"; then fail "$1: in other words" "$PG_WORK/pull.out"
+    elif ! grep -q '"VERDICT": "deny"' "$PG_JOURNAL"; then fail "$1: journal" "$PG_JOURNAL"
+    else pass "$1: $(tail -n 1 "$PG_WORK/pull.out" | cut -c1-170)"; fi
+}
+hook_refuses "OCI hook: another image under the name of a verified one" hook-imposter "$R/signed:v1"
+expect "OCI hook: the pull gate verifies" ctr_k8s_pull "$R/signed:v1"
+if starts hook-signed "$R/signed:v1"; then pass "OCI hook: verified at the pull, starts"; else fail "OCI hook: verified at the pull, starts" "$PG_WORK/pull.out"; fi
+hook_refuses "OCI hook: came by ctr image import" hook-import "$R/posing:v1"
+pull_local() { ctr -n k8s.io images pull --local --plain-http --snapshotter native "$1"; }
+expect "ctr image pull --local gets around the pull gate, as README says" pull_local "$R/unsigned:v1"
+hook_refuses "OCI hook: came by ctr image pull --local" hook-local "$R/unsigned:v1"
+# create_then_move NAME: prints the id of a container made of an image that nobody verified, before its name was given to one that
+# is. The hook runs at the start: by then only the container's record tells which image it is.
+create_then_move()
+{
+    local id
+    import_image "$R/moved:v1" "not the verified one"
+    id=$(cri create "$POD" one "$1" "$R/moved:v1") || return 1
+    ctr_k8s_pull "$R/moved:v1" && echo "$id"
+}
+# not_started NAME ID TEXT
+not_started()
+{
+    if [ -z "$2" ]; then fail "$1: nothing was created" "$PG_WORK/pull.out"
+    elif cri start "$2"; then fail "$1: was started"
+    elif grep -q "$3" "$PG_WORK/pull.out"; then pass "$1: $(tail -n 1 "$PG_WORK/pull.out" | cut -c1-170)"
+    else fail "$1: in other words" "$PG_WORK/pull.out"; fi
+}
+digest=$(push_program "$R/moved:v1")
+sign bundle good "$R/moved@$digest"
+id=$(create_then_move hook-mover) || id=
+not_started "OCI hook: made of another image than its name leads to now" "$id" 'error executing hook'
+if starts hook-settled "$R/moved:v1"; then pass "OCI hook: and the one that its name leads to starts"; else fail "OCI hook: and the one that its name leads to starts" "$PG_WORK/pull.out"; fi
+mv "$PG_LIBEXEC/pullguard-oci-hook" "$PG_LIBEXEC/hook.away"
+if starts hook-gone "$R/signed:v1"; then fail "OCI hook: its program gone, nothing starts"; else pass "OCI hook: its program gone, nothing starts"; fi
+mv "$PG_LIBEXEC/hook.away" "$PG_LIBEXEC/pullguard-oci-hook"
 results
