@@ -11,7 +11,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import run  # noqa: E402
-from run import Node, allows, denies, pull  # noqa: E402
+from run import BUILD, Node, allows, denies, pull  # noqa: E402
 
 
 def both(name, node, wrap, **kwargs):
@@ -38,12 +38,20 @@ def test_disks():
         both("a file where the cache's directory should be", node, [])
 
 
+def emptied(path, needed):
+    """Commands that put an empty file system over a directory and keep what the test itself needs below it in place."""
+    below = [place for place in needed if (place + "/").startswith(path + "/")]
+    lines = ["mount -t tmpfs tmpfs /dev/shm"]
+    lines += [f"mkdir /dev/shm/{n}; mount --bind {place} /dev/shm/{n}" for n, place in enumerate(below)]
+    lines.append(f"[ ! -d {path} ] || mount -t tmpfs -o mode=755 tmpfs {path}")
+    lines += [f"mkdir -p {place}; mount --bind /dev/shm/{n} {place}" for n, place in enumerate(below)]
+    return "\n".join(lines)
+
+
 def test_absent():
     for path in ("/run", "/proc", "/sys", "/etc/ssl", "/tmp", "/home", "/root", "/var"):
-        with Node() as node: # its root is below /tmp, and must stay reachable
-            keep = f"mkdir /dev/shm/kept; mount --bind {node.root} /dev/shm/kept\n" if path == "/tmp" else ""
-            back = f"mkdir -p {node.root}; mount --bind /dev/shm/kept {node.root}; rmdir /dev/shm/kept || true" if path == "/tmp" else ""
-            both("empty " + path, node, shell(f"mount -t tmpfs tmpfs /dev/shm\n{keep}[ ! -d {path} ] || mount -t tmpfs -o mode=755 tmpfs {path}\n{back}"))
+        with Node() as node:
+            both("empty " + path, node, shell(emptied(path, [node.root, os.path.abspath(BUILD)])))
     for path in ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group", "/etc/host.conf"):
         with Node() as node:
             if os.path.exists(path):
