@@ -97,6 +97,15 @@ class Root:
         return found
 
 
+class Installed(Root):
+    """A root in which pullguard's programs are where links and files of `enable` name them."""
+
+    def __init__(self):
+        super().__init__()
+        for name in ("pullguard-containerd", "pullguard-oci-hook", "pullguard-nri", "pullguard-crun.so"):
+            self.write(layout()["libexec"] + "/" + name, "", 0o755)
+
+
 def layout():
     """The configured paths of this build."""
     return run("version", "--json").json()

@@ -7,7 +7,7 @@ import socket
 import stat
 import subprocess
 
-from harness import PROGRAM, SOURCE, Root, key_text, layout, main, policy, run, want, want_code, want_text
+from harness import PROGRAM, SOURCE, Installed as Root, key_text, layout, main, policy, run, want, want_code, want_text
 
 LAYOUT = layout()
 VERIFIER = LAYOUT["libexec"] + "/pullguard-containerd"
@@ -414,7 +414,9 @@ def test_start_gates():
         want_code(root.run("enable", "-y", "crun"), 0)
         want_code(root.run("enable", "-y", "oci-hook"), 0)
         checks, result = only(root, "start")
-        want(checks["crun.handler"]["level"] == "ok" and "crun.stray" not in checks and checks["hook.program"]["level"] == "fail", "in place", result)
+        want(checks["crun.handler"]["level"] == "ok" and "crun.stray" not in checks and checks["hook.file"]["level"] == "ok", "in place", result)
+        os.unlink(root.at(LAYOUT["libexec"] + "/pullguard-oci-hook"))
+        want(only(root, "start")[0]["hook.program"]["level"] == "fail", "hook without its program")
         crun = root.write("/usr/bin/crun", "#!/bin/sh\necho 'cannot load x: file too short' >&2\nexit 1\n", 0o755)
         want("crun.works" not in only(root, "start")[0], "programs below another root are not run")
         broken = only(root, "start", "--crun", crun)[0]["crun.works"]
@@ -423,8 +425,6 @@ def test_start_gates():
         want("crun.works" not in only(root, "start", "--crun", crun)[0], "crun works")
         os.chmod(crun, 0o777)
         want(only(root, "start", "--crun", crun)[0]["crun.works"]["level"] == "warn", "a program that others can write is not run")
-        root.write(LAYOUT["libexec"] + "/pullguard-oci-hook", "", 0o755)
-        want(only(root, "start")[0]["hook.file"]["level"] == "ok", "hook")
         root.write("/usr/share/containers/oci/hooks.d/50-pullguard.json", "{}")
         want(only(root, "start")[0]["hook.file"]["level"] == "fail", "hook that is not ours")
 

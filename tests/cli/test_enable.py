@@ -3,7 +3,7 @@
 import json
 import os
 
-from harness import Root, key_text, layout, main, policy, want, want_code, want_text
+from harness import Installed as Root, Root as Empty, key_text, layout, main, policy, want, want_code, want_text
 
 LAYOUT = layout()
 VERIFIER = LAYOUT["libexec"] + "/pullguard-containerd"
@@ -298,6 +298,118 @@ def test_start_gates():
         for gate in ("crun", "nri", "oci-hook"):
             want_code(root.run("disable", "-y", gate), 0)
         same_but_state(before, root.tree())
+
+
+def test_programs_that_are_not_there():
+    for gate in ("containerd", "oci-hook", "crun", "nri"):
+        with Empty() as root:
+            before = root.tree()
+            result = root.run("enable", "-y", gate)
+            want_code(result, 2)
+            want_text(result.err, "Install pullguard first", result)
+            want(root.tree() == before, "changed")
+
+
+def made_up_node(root):
+    """Something of everything lies there already, with modes of its own."""
+    node(root)
+    root.write("/etc/crio/crio.conf", "[crio]\n", 0o640)
+    root.write("/etc/crio/crio.conf.d/10-own.conf", '[crio.image]\nsignature_policy = "/etc/own.json"\n')
+    root.write("/etc/crio/crio.conf.d/50-pullguard.conf", "# somebody's own\n", 0o600)
+    root.write("/etc/containers/policy.json", '{"default":[{"type":"insecureAcceptAnything"}]}', 0o640)
+    root.write("/etc/containers/registries.d/default.yaml", "docker: {}\n")
+    root.write("/etc/pullguard/crio-policy.json", "{}\n", 0o600)
+
+
+def test_two_runtimes_share_files():
+    shared = "/etc/containers/registries.d/50-pullguard.yaml"
+    for first, second in (("crio", "podman"), ("podman", "crio")):
+        for put_back in ((first, second), (second, first)):
+            with Root() as root:
+                made_up_node(root)
+                before = root.tree()
+                want_code(root.run("enable", "-y", first), 0)
+                want_code(root.run("enable", "-y", second), 0)
+                root.write("/etc/pullguard/policy.d/c.yaml", policy("c", "quay.io/x/**", key_text()))
+                want_code(root.run("enable", "-y", second), 0)
+                os.unlink(root.at("/etc/pullguard/policy.d/c.yaml"))
+                want({one["status"] for one in root.run("status", "--json").json() if one["runtime"] in (first, second)} == {"enabled"},
+                     "both are enabled", root.run("status"))
+                result = root.run("disable", "-y", put_back[0])
+                want_code(result, 0)
+                want_text(result.out, "%s stays: %s needs it" % (shared, put_back[1]), result)
+                want(os.path.exists(root.at(shared)), "what the other one needs")
+                want_code(root.run("status", put_back[1]), 0)
+                want_code(root.run("disable", "-y", put_back[1]), 0)
+                same_but_state(before, root.tree())
+
+
+def test_a_full_disk_leaves_the_old_state():
+    with Root() as root:
+        made_up_node(root)
+        os.makedirs(root.at("/var/lib/pullguard"))
+        root.run("enable", "--dry-run", "crio")  # makes the node key
+        before = root.tree()
+        faults = 0
+        for at in range(1, 20):
+            result = root.run("enable", "-y", "crio", env={"LD_PRELOAD": os.environ["PG_FAULT"], "PG_RENAME_FAULT": str(at)})
+            if result.code == 0:
+                break
+            faults += 1
+            want_code(result, 2)
+            want_text(result.err, "nothing was changed", result)
+            same_but_state(before, root.tree())
+            want_code(root.run("status", "crio"), 1)
+        want(faults >= 4, "%d faults" % faults)
+        # The same with an older state of ours to go back to.
+        old = root.tree()
+        root.write("/etc/pullguard/policy.d/c.yaml", policy("c", "quay.io/x/**", key_text()))
+        for at in range(1, 20):
+            result = root.run("enable", "-y", "crio", env={"LD_PRELOAD": os.environ["PG_FAULT"], "PG_RENAME_FAULT": str(at)})
+            if result.code == 0:
+                break
+            now = root.tree()
+            del now["/etc/pullguard/policy.d/c.yaml"]
+            same_but_state(old, now)
+            want_code(root.run("status", "crio"), 0)
+        want(at > 2, "faults")
+        os.unlink(root.at("/etc/pullguard/policy.d/c.yaml"))
+        want_code(root.run("disable", "-y", "crio"), 0)
+        same_but_state(before, root.tree())
+
+
+def test_a_crash_can_be_undone_and_finished():
+    for finish in (("disable", "-y", "crio"), ("enable", "-y", "crio")):
+        for at in range(1, 20):
+            with Root() as root:
+                made_up_node(root)
+                before = root.tree()
+                result = root.run("enable", "-y", "crio", env={"LD_PRELOAD": os.environ["PG_FAULT"], "PG_RENAME_KILL": str(at)})
+                if result.code == 0:
+                    break
+                want_code(result, -9)
+                # Every file is the old one or the new one, whole.
+                with Root() as other:
+                    made_up_node(other)
+                    want_code(other.run("enable", "-y", "crio"), 0)
+                    wanted = other.tree()
+                now = root.tree()
+                for path, value in now.items():
+                    if value[0] == "file" and path.startswith("/etc") and ".pullguard" not in path and ".tmp" not in path:
+                        want(value in (before.get(path), wanted.get(path)) or not os.path.basename(path).startswith(("50-", "crio-policy")),
+                             "%s after a crash at %d" % (path, at))
+                want_code(root.run(*finish), 0)
+                if finish[0] == "enable":
+                    want_code(root.run("status", "crio"), 0)
+                    want_code(root.run("disable", "-y", "crio"), 0)
+                after = {path: value for path, value in root.tree().items() if not is_temporary(path)}
+                same_but_state(before, after)
+        want(at > 4, "crashes")
+
+
+def is_temporary(path):
+    """What the moment before a rename leaves behind when the power goes; nobody reads it."""
+    return ".tmp" in os.path.basename(path) or os.path.basename(path).startswith(".")
 
 
 def test_rotate():

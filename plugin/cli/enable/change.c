@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/cli/enable/change.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -164,4 +165,39 @@ bool change_apply(const char *root, const char *path, const struct file_state *w
         return true;
     }
     return file_write_atomic(full, buf_as_span(&wanted->content), (unsigned int)wanted->mode, true, err);
+}
+
+static void sweep_directory(const char *directory, const char *prefix)
+{
+    DIR *list = opendir(directory);
+    const struct dirent *entry;
+
+    while (list != NULL && (entry = readdir(list)) != NULL) {
+        CLEANUP(mem_freep) char *path = NULL;
+
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0)
+            continue;
+        path = mem_printf("%s/%s", directory, entry->d_name);
+        if (path != NULL)
+            (void)unlink(path);
+    }
+    if (list != NULL)
+        closedir(list);
+}
+
+void change_sweep(const char *root, const char *path)
+{
+    CLEANUP(mem_freep) char *full = path_under(root, path);
+    char *slash = full != NULL ? strrchr(full, '/') : NULL;
+    CLEANUP(mem_freep) char *file = slash != NULL ? mem_printf(".%s.", slash + 1) : NULL; /* file_write_atomic's */
+
+    if (file == NULL)
+        return;
+    *slash = '\0';
+    sweep_directory(full, file);
+    slash = strrchr(full, '/');
+    if (slash == NULL)
+        return;
+    *slash = '\0';
+    sweep_directory(full, ".pullguard-link."); /* apply_link's */
 }

@@ -58,4 +58,7 @@ void diff_print(const struct cli *cli, const char *path, const struct file_state
 /* Makes it so, atomically file by file. The ledger (ledger.h) must have been written. */
 bool change_apply(const char *root, const char *path, const struct file_state *wanted, struct error *err) MUST_CHECK;
 
+/* Removes what a write of this path that was cut off left beside it. */
+void change_sweep(const char *root, const char *path);
+
 #endif

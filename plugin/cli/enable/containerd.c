@@ -41,6 +41,8 @@ bool plan_containerd(const struct cli *cli, struct changes *changes, struct erro
 
     if (!bin_dir(cli->root, &directory, err))
         return false;
+    if (!enable_need_program(cli, PG_LIBEXECDIR "/pullguard-containerd", "containerd would block every pull", err))
+        return false;
     /* This name is in every message that containerd shows about us. */
     link = mem_printf("%s/pullguard", directory);
     if (link == NULL)

@@ -15,6 +15,7 @@
 #include "plugin/cli/commands.h"
 #include "plugin/cli/doctor/doctor.h"
 #include "plugin/cli/enable/ledger.h"
+#include "plugin/cli/enable/shared.h"
 #include "plugin/cli/say.h"
 
 struct enable_values {
@@ -82,8 +83,18 @@ static const struct runtime *wanted_runtime(const struct cli *cli, const char *n
     return runtime;
 }
 
-/* The directories above a path that are missing, made and noted. */
-static bool make_parents(const char *root, const char *path, struct ledger *ledger, struct error *err)
+bool enable_need_program(const struct cli *cli, const char *path, const char *otherwise, struct error *err)
+{
+    CLEANUP(mem_freep) char *full = path_under(cli->root, path);
+
+    if (full == NULL)
+        return error_oom(err);
+    return access(full, F_OK) == 0 ||
+           error_set(err, REASON_NOT_FOUND, "%s is not there: %s. Install pullguard first", full, otherwise);
+}
+
+/* The directories above a path that are missing, noted as ours to remove; innermost last. */
+static bool note_parents(const char *root, const char *path, struct ledger *ledger, struct error *err)
 {
     for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         CLEANUP(mem_freep) char *directory = mem_dup(path, (size_t)(slash - path));
@@ -91,13 +102,24 @@ static bool make_parents(const char *root, const char *path, struct ledger *ledg
 
         if (full == NULL)
             return error_oom(err);
-        if (mkdir(full, 0755) == 0) {
-            if (ledger->directory_count == CHANGES_MAX)
-                return error_set(err, REASON_LIMIT, "more than %d directories to make", CHANGES_MAX);
-            ledger->directories[ledger->directory_count++] = TAKE_PTR(directory);
-        } else if (errno != EEXIST) {
+        if (access(full, F_OK) == 0 || ledger_has_directory(ledger, directory))
+            continue;
+        if (ledger->directory_count == CHANGES_MAX)
+            return error_set(err, REASON_LIMIT, "more than %d directories to make", CHANGES_MAX);
+        ledger->directories[ledger->directory_count++] = TAKE_PTR(directory);
+    }
+    return true;
+}
+
+static bool make_parents(const char *root, const struct ledger *ledger, struct error *err)
+{
+    for (size_t i = 0; i < ledger->directory_count; i++) {
+        CLEANUP(mem_freep) char *full = path_under(root, ledger->directories[i]);
+
+        if (full == NULL)
+            return error_oom(err);
+        if (mkdir(full, 0755) != 0 && errno != EEXIST)
             return error_errno(err, REASON_IO, errno, "%s", full);
-        }
     }
     return true;
 }
@@ -120,26 +142,70 @@ static bool agreed(const struct cli *cli, const struct enable_values *values)
     return got > 0 && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
+static bool restore_state(const char *root, const char *path, const struct file_state *before, struct error *err)
+{
+    CLEANUP(mem_freep) char *full = path_under(root, path);
+
+    if (full == NULL)
+        return error_oom(err);
+    if (!change_apply(root, path, before, err))
+        return false;
+    if (before->kind != FILE_ABSENT && lchown(full, before->uid, before->gid) != 0)
+        return error_errno(err, REASON_IO, errno, "%s", full);
+    return true;
+}
+
+/* Back to the moment before; what cannot be given back stays in the ledger. */
+static bool roll_back(const struct cli *cli, const struct changes *changes, size_t made, const struct ledger *ledger,
+                      const struct ledger *old, struct error *err)
+{
+    for (size_t i = made; i-- > 0;)
+        if (!file_state_same(&changes->items[i].before, &changes->items[i].wanted) &&
+            !restore_state(cli->root, changes->items[i].path, &changes->items[i].before, err))
+            return false;
+    if (old->count > 0)
+        return ledger_write(cli->root, changes->runtime, old, err);
+    return ledger_remove(cli->root, changes->runtime, ledger, err);
+}
+
+/* Each file atomically; a failure takes back those that were made. */
+static bool make_changes(const struct cli *cli, const struct changes *changes, const struct ledger *ledger,
+                         const struct ledger *old, struct error *err)
+{
+    struct error second = ERROR_INIT;
+    size_t made = 0;
+    /* First what leads back, then the changes: an interruption leaves a node that disable can restore. */
+    bool done = ledger_write(cli->root, changes->runtime, ledger, err) && make_parents(cli->root, ledger, err);
+
+    while (done && made < changes->count) {
+        const struct change *change = &changes->items[made];
+
+        done = file_state_same(&change->before, &change->wanted) ||
+               change_apply(cli->root, change->path, &change->wanted, err);
+        made += done;
+    }
+    if (done)
+        return shared_announce(cli->root, ledger, changes, err);
+    if (roll_back(cli, changes, made, ledger, old, &second))
+        return error_wrap(err, "nothing was changed");
+    return error_wrap(err, "interrupted; \"pullguard disable %s\" undoes what was done", changes->runtime);
+}
+
 static bool apply_all(const struct cli *cli, const struct changes *changes, struct error *err)
 {
     CLEANUP(ledger_done) struct ledger ledger = { 0 };
+    CLEANUP(ledger_done) struct ledger old = { 0 };
 
-    if (!ledger_read(cli->root, changes->runtime, &ledger, err) || !ledger_merge(&ledger, changes, err))
-        return false;
-    for (size_t i = 0; i < changes->count; i++)
-        if (!make_parents(cli->root, changes->items[i].path, &ledger, err))
-            return false;
-    /* First what leads back, then the changes: an interruption leaves a node that disable can restore. */
-    if (!ledger_write(cli->root, changes->runtime, &ledger, err))
+    if (!ledger_read(cli->root, changes->runtime, &ledger, err) ||
+        !ledger_read(cli->root, changes->runtime, &old, err) || !shared_adopt(cli->root, &ledger, changes, err) ||
+        !ledger_merge(&ledger, changes, err))
         return false;
     for (size_t i = 0; i < changes->count; i++) {
-        const struct change *change = &changes->items[i];
-
-        if (!file_state_same(&change->before, &change->wanted) &&
-            !change_apply(cli->root, change->path, &change->wanted, err))
-            return error_wrap(err, "interrupted; \"pullguard disable %s\" undoes what was done", changes->runtime);
+        change_sweep(cli->root, changes->items[i].path);
+        if (!note_parents(cli->root, changes->items[i].path, &ledger, err))
+            return false;
     }
-    return true;
+    return make_changes(cli, changes, &ledger, &old, err);
 }
 
 static int enable_run(const struct cli *cli, const void *values_, const struct text_list *args)
@@ -176,11 +242,11 @@ static int enable_run(const struct cli *cli, const void *values_, const struct t
 static bool check_intact(const struct cli *cli, struct ledger *ledger, struct error *err)
 {
     for (size_t i = 0; i < ledger->count; i++) {
-        bool intact;
+        enum entry_state state;
 
-        if (!ledger_entry_intact(cli->root, &ledger->entries[i], &intact, err))
+        if (!ledger_entry_state(cli->root, &ledger->entries[i], &state, err))
             return false;
-        if (!intact)
+        if (state == ENTRY_CHANGED)
             return error_set(err, REASON_IO,
                              "%s was changed since it was enabled; nothing was restored. Look at it, then use "
                              "--force",
@@ -189,18 +255,22 @@ static bool check_intact(const struct cli *cli, struct ledger *ledger, struct er
     return true;
 }
 
-static bool restore(const struct cli *cli, const struct ledger_entry *entry, struct error *err)
+/* Entries that another runtime still needs are left to it. */
+static bool drop_shared(const struct cli *cli, const struct runtime *runtime, bool dry_run, struct ledger *ledger,
+                        struct error *err)
 {
-    CLEANUP(mem_freep) char *full = path_under(cli->root, entry->path);
+    for (size_t i = ledger->count; i-- > 0;) {
+        const char *other;
 
-    if (full == NULL)
-        return error_oom(err);
-    if (!change_apply(cli->root, entry->path, &entry->before, err))
-        return false;
-    if (entry->before.kind == FILE_ABSENT)
-        return true;
-    if (lchown(full, entry->before.uid, entry->before.gid) != 0)
-        return error_errno(err, REASON_IO, errno, "%s", full);
+        if (!shared_with(cli->root, runtime->name, ledger->entries[i].path, &other, err))
+            return false;
+        if (other == NULL)
+            continue;
+        if (!dry_run && !shared_hand_over(cli->root, ledger, other, err))
+            return false;
+        printf("%s stays: %s needs it.\n", ledger->entries[i].path, other);
+        ledger_drop(ledger, i);
+    }
     return true;
 }
 
@@ -235,15 +305,18 @@ static int disable_run(const struct cli *cli, const void *values_, const struct 
         printf("%s is not enabled: nothing to restore.\n", runtime->name);
         return EXIT_YES;
     }
-    if ((!values->force && !check_intact(cli, &ledger, &err)) || !show_restore(cli, &ledger, &err))
+    if ((!values->force && !check_intact(cli, &ledger, &err)) ||
+        !drop_shared(cli, runtime, values->dry_run, &ledger, &err) || !show_restore(cli, &ledger, &err))
         goto failed;
     if (values->dry_run)
         return EXIT_NO;
     if (!agreed(cli, values))
         return EXIT_UNDECIDED;
-    for (size_t i = ledger.count; i-- > 0;)
-        if (!restore(cli, &ledger.entries[i], &err))
+    for (size_t i = ledger.count; i-- > 0;) {
+        change_sweep(cli->root, ledger.entries[i].path);
+        if (!restore_state(cli->root, ledger.entries[i].path, &ledger.entries[i].before, &err))
             goto failed;
+    }
     if (!ledger_remove(cli->root, runtime->name, &ledger, &err))
         goto failed;
     printf("%s is disabled: every file is as it was. Next: %s\n", runtime->name, runtime->after_disable);
@@ -255,12 +328,12 @@ failed:
 
 static const char *entry_status(const struct cli *cli, const struct ledger_entry *entry)
 {
+    static const char *const names[] = { [ENTRY_IN_PLACE] = "in place", [ENTRY_AS_BEFORE] = "as before",
+                                         [ENTRY_CHANGED] = "changed" };
     struct error err = ERROR_INIT;
-    bool intact;
+    enum entry_state state;
 
-    if (!ledger_entry_intact(cli->root, entry, &intact, &err))
-        return "unreadable";
-    return intact ? "in place" : "changed";
+    return ledger_entry_state(cli->root, entry, &state, &err) ? names[state] : "unreadable";
 }
 
 /* enabled = every file as written; partly = some are not; disabled = no ledger. */

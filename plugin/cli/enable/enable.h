@@ -17,6 +17,9 @@ extern const struct runtime *const runtimes[];
 extern const size_t runtime_count;
 const struct runtime *runtime_find(const char *name);
 
+/* What a link or a file of ours names has to be there: the runtimes take a dangling one for a failure of everything. */
+bool enable_need_program(const struct cli *cli, const char *path, const char *otherwise, struct error *err) MUST_CHECK;
+
 bool plan_containerd(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
 bool plan_crio(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
 bool plan_oci_hook(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;

@@ -217,6 +217,35 @@ static bool copy_state(const struct file_state *from, struct file_state *to, str
     return buf_ok(&to->content) || error_oom(err);
 }
 
+bool ledger_has_directory(const struct ledger *ledger, const char *directory)
+{
+    for (size_t i = 0; i < ledger->directory_count; i++)
+        if (strcmp(ledger->directories[i], directory) == 0)
+            return true;
+    return false;
+}
+
+void ledger_drop(struct ledger *ledger, size_t index)
+{
+    mem_free(ledger->entries[index].path);
+    file_state_done(&ledger->entries[index].before);
+    ledger->count--;
+    memmove(&ledger->entries[index], &ledger->entries[index + 1],
+            (ledger->count - index) * sizeof(ledger->entries[0]));
+    ledger->entries[ledger->count] = (struct ledger_entry){ 0 };
+}
+
+bool ledger_add(struct ledger *ledger, const char *path, const struct file_state *before, struct error *err)
+{
+    struct ledger_entry *entry = &ledger->entries[ledger->count];
+
+    if (ledger->count == CHANGES_MAX)
+        return error_set(err, REASON_LIMIT, "more than %d changed files", CHANGES_MAX);
+    ledger->count++;
+    entry->path = mem_strdup(path);
+    return entry->path != NULL ? copy_state(before, &entry->before, err) : error_oom(err);
+}
+
 bool ledger_merge(struct ledger *ledger, const struct changes *changes, struct error *err)
 {
     for (size_t i = 0; i < changes->count; i++) {
@@ -225,14 +254,9 @@ bool ledger_merge(struct ledger *ledger, const struct changes *changes, struct e
 
         if (entry == NULL && file_state_same(&change->before, &change->wanted))
             continue; /* it was so before us: not ours to take away */
-        if (entry == NULL) {
-            if (ledger->count == CHANGES_MAX)
-                return error_set(err, REASON_LIMIT, "more than %d changed files", CHANGES_MAX);
-            entry = &ledger->entries[ledger->count++];
-            entry->path = mem_strdup(change->path);
-            if (entry->path == NULL || !copy_state(&change->before, &entry->before, err))
-                return error_oom(err);
-        }
+        if (entry == NULL && !ledger_add(ledger, change->path, &change->before, err))
+            return false;
+        entry = ledger_find(ledger, change->path);
         entry->after_kind = change->wanted.kind;
         if (!digest_compute(DIGEST_SHA256, buf_as_span(&change->wanted.content), &entry->after))
             return error_set(err, REASON_INTERNAL, "no digest of %s", change->path);
@@ -240,7 +264,7 @@ bool ledger_merge(struct ledger *ledger, const struct changes *changes, struct e
     return true;
 }
 
-bool ledger_entry_intact(const char *root, const struct ledger_entry *entry, bool *ret_intact, struct error *err)
+bool ledger_entry_state(const char *root, const struct ledger_entry *entry, enum entry_state *ret, struct error *err)
 {
     CLEANUP(mem_freep) char *full = path_under(root, entry->path);
     CLEANUP(file_state_done) struct file_state now = { 0 };
@@ -249,6 +273,9 @@ bool ledger_entry_intact(const char *root, const struct ledger_entry *entry, boo
         return error_oom(err);
     if (!file_state_read(full, &now, err))
         return false;
-    *ret_intact = now.kind == entry->after_kind && digest_matches(&entry->after, buf_as_span(&now.content));
+    if (now.kind == entry->after_kind && digest_matches(&entry->after, buf_as_span(&now.content)))
+        *ret = ENTRY_IN_PLACE;
+    else
+        *ret = file_state_same(&now, &entry->before) ? ENTRY_AS_BEFORE : ENTRY_CHANGED;
     return true;
 }

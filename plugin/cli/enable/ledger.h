@@ -34,9 +34,16 @@ bool ledger_directory(const char *root, struct error *err) MUST_CHECK;
 /* Notes every change that differs (before as compared, after as wanted). */
 bool ledger_merge(struct ledger *ledger, const struct changes *changes, struct error *err) MUST_CHECK;
 struct ledger_entry *ledger_find(struct ledger *ledger, const char *path);
+/* A new entry; `before` is copied. What is there after is ledger_merge's to say. */
+bool ledger_add(struct ledger *ledger, const char *path, const struct file_state *before,
+                struct error *err) MUST_CHECK;
 
-/* Does the node still have what enable wrote? */
-bool ledger_entry_intact(const char *root, const struct ledger_entry *entry, bool *ret_intact,
-                         struct error *err) MUST_CHECK;
+bool ledger_has_directory(const struct ledger *ledger, const char *directory);
+void ledger_drop(struct ledger *ledger, size_t index); /* forgets the entry */
+
+/* What the node has: as enable wrote it, as it was before (an interruption leaves that), or something else. */
+enum entry_state { ENTRY_IN_PLACE, ENTRY_AS_BEFORE, ENTRY_CHANGED };
+bool ledger_entry_state(const char *root, const struct ledger_entry *entry, enum entry_state *ret,
+                        struct error *err) MUST_CHECK;
 
 #endif

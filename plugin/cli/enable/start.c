@@ -10,10 +10,12 @@
 #define CRUN_HANDLER_PATH "/usr/" PG_LIBDIR_NAME "/crun/handlers/pullguard.so"
 #define NRI_PLUGIN_PATH "/opt/nri/plugins/10-pullguard"
 
-bool plan_oci_hook(const struct cli *cli UNUSED, struct changes *changes, struct error *err)
+bool plan_oci_hook(const struct cli *cli, struct changes *changes, struct error *err)
 {
     /* createRuntime runs on the host as root before the container's program; its time is bounded by our own deadline.
      */
+    if (!enable_need_program(cli, PG_LIBEXECDIR "/pullguard-oci-hook", "no container would start", err))
+        return false;
     return changes_add_file(
         changes, HOOK_PATH,
         "{\n  \"version\": \"1.0.0\",\n  \"hook\": {\n    \"path\": \"" PG_LIBEXECDIR
@@ -22,12 +24,17 @@ bool plan_oci_hook(const struct cli *cli UNUSED, struct changes *changes, struct
         err);
 }
 
-bool plan_crun(const struct cli *cli UNUSED, struct changes *changes, struct error *err)
+bool plan_crun(const struct cli *cli, struct changes *changes, struct error *err)
 {
+    if (!enable_need_program(cli, PG_LIBEXECDIR "/pullguard-crun.so",
+                             "crun would refuse every command, and running containers could not be stopped", err))
+        return false;
     return changes_add_link(changes, CRUN_HANDLER_PATH, PG_LIBEXECDIR "/pullguard-crun.so", err);
 }
 
-bool plan_nri(const struct cli *cli UNUSED, struct changes *changes, struct error *err)
+bool plan_nri(const struct cli *cli, struct changes *changes, struct error *err)
 {
+    if (!enable_need_program(cli, PG_LIBEXECDIR "/pullguard-nri", "the runtime could not start it", err))
+        return false;
     return changes_add_link(changes, NRI_PLUGIN_PATH, PG_LIBEXECDIR "/pullguard-nri", err);
 }
