@@ -214,10 +214,10 @@ static bool parse_roots(struct engine_config *config, struct error *err)
 }
 
 /* Each part behind its length: no two different sets of files give the same bytes. */
-static bool fingerprint(struct engine_config *config, struct error *err)
+static bool fingerprint(const struct settings *settings, struct engine_config *config, struct error *err)
 {
     CLEANUP(buf_free) struct buf all = BUF_INIT(2 * LIMIT_SETTINGS_BYTES);
-    const struct span parts[] = {span_str(PG_VERSION), config->settings.raw,
+    const struct span parts[] = {span_str(PG_VERSION), settings->raw,
                                  span_str(policy_set_fingerprint(config->policies))};
     struct digest digest;
 
@@ -233,16 +233,17 @@ static bool fingerprint(struct engine_config *config, struct error *err)
     return true;
 }
 
+/* Takes the settings only when all is well: a failure is recorded as they say. */
 static bool config_finish(struct settings *settings, struct policy_set **policies, struct engine_config *ret,
                           struct error *err)
 {
     CLEANUP(engine_config_done) struct engine_config config = {0};
 
+    config.policies = TAKE_PTR(*policies);
+    if (!parse_roots(&config, err) || !fingerprint(settings, &config, err))
+        return false;
     config.settings = *settings;
     *settings = (struct settings){0};
-    config.policies = TAKE_PTR(*policies);
-    if (!parse_roots(&config, err) || !fingerprint(&config, err))
-        return false;
     *ret = config;
     config = (struct engine_config){0};
     return true;

@@ -558,6 +558,18 @@ def test_logs():
         check("log-json has both", [line["verdict"] for line in lines] == ["allow", "deny"], lines)
         lines = [json.loads(line) for line in open(node.root + "/audit.jsonl")]
         check("audit log is a chain", [line["seq"] for line in lines] == [1, 2] and len(lines[1]["prev"]) == 64, lines)
+    if RESIDENT:
+        return  # keeps the last good rules instead
+    with Node("log-json: /log.json\naudit: /audit.jsonl\n") as node:
+        os.makedirs(node.conf + "/trust", exist_ok=True)
+        node.write("trust/broken.json", "{}")
+        node.write("policy.d/demo.yaml", POLICY.replace("{key: {path: cosign.pub}}", "{keyless: {trustRootRef: broken, "
+                                                        "identities: [{issuer: i, subject: s}]}}"))
+        denies("a trust root that does not load", pull(node), "policy_error", "broken")
+        for name in ("log.json", "audit.jsonl"):
+            path = os.path.join(node.root, name)
+            lines = open(path).read().splitlines() if os.path.exists(path) else []
+            check("a trust root that does not load stands in " + name, len(lines) == 1 and "policy_error" in lines[0], lines)
 
 
 # -- cache --------------------------------------------------------------------------------------------------------------
