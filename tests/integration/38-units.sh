@@ -250,5 +250,34 @@ expect "the timer waits" inside systemctl start pullguard-trust.timer
 expect "its next run is known" test -n "$(property pullguard-trust.timer NextElapseUSecRealtime)"
 inside systemctl start pullguard-trust.service
 expect "nothing initialised: the service is not started" is pullguard-trust.service ConditionResult no
+python3 "$PG_LIB/tuf_repository.py" "$PG_NODE/etc/pullguard/first-root.json" "$PG_WORK/tuf.url" &
+TUF=$!
+on_exit 'kill "$TUF" 2>/dev/null'
+expect "a TUF repository" wait_for 20 test -s "$PG_WORK/tuf.url"
+url=$(cat "$PG_WORK/tuf.url")
+expect "trust init" inside "$PG_PREFIX/bin/pullguard" trust init --mirror "$url" --initial-root /etc/pullguard/first-root.json
+before=$(sha256sum <"$PG_NODE/etc/pullguard/trust/public-good.json")
+installed()
+{
+    sha256sum <"$PG_NODE/etc/pullguard/trust/public-good.json"
+}
+expect "nothing new: the service does its work" inside systemctl start pullguard-trust.service
+expect "it was started" is pullguard-trust.service ConditionResult yes
+expect "the trust root stays" test "$before" = "$(installed)"
+python3 -c 'import sys, urllib.request
+urllib.request.build_opener(urllib.request.ProxyHandler({})).open(urllib.request.Request(sys.argv[1], method="POST"), timeout=20)' "$url"
+expect "a newer one: the service brings it" inside systemctl start pullguard-trust.service
+expect "it is installed" test "$before" != "$(installed)"
+newer=$(installed)
+kill "$TUF"
+wait "$TUF" 2>/dev/null || true
+fails()
+{
+    ! "$@"
+}
+expect "the repository is gone: the service fails" fails inside systemctl start pullguard-trust.service
+expect "what was installed stays" test "$newer" = "$(installed)"
+expect "the journal says why" grep -q 'pullguard trust update: public-good: ' <<<"$(inside journalctl --no-pager -u pullguard-trust.service)"
+inside systemctl reset-failed pullguard-trust.service
 expect "no unit of ours has failed" [ -z "$(inside systemctl list-units --failed --plain --no-legend 'pullguard*')" ]
 results
