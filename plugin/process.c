@@ -8,6 +8,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -96,6 +97,13 @@ bool child_spawn(const char *path, char *const argv[], int socket, struct child 
     return true;
 }
 
+void child_bind(pid_t parent)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != parent)
+        _exit(1); /* it ended before the kernel was told */
+}
+
 /* True when it has ended (or is gone) within the time. */
 static bool wait_end(const struct child *child, int grace_ms)
 {
@@ -124,7 +132,8 @@ static bool wait_end(const struct child *child, int grace_ms)
 static void send_kill(const struct child *child)
 {
 #ifdef SYS_pidfd_send_signal
-    if (child->pidfd >= 0 && syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0) == 0)
+    /* "No such process" is an answer: the number may be another process's by now. */
+    if (child->pidfd >= 0 && (syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0) == 0 || errno != ENOSYS))
         return;
 #endif
     (void)kill(child->pid, SIGKILL);

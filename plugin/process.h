@@ -28,6 +28,9 @@ bool child_spawn(const char *path, char *const argv[], int socket, struct child 
 /* Adopts a fork()ed pid. */
 void child_adopt(struct child *child, pid_t pid);
 
+/* In a fork()ed child: it ends with its parent (whose getpid() was taken before the fork), however that ends. */
+void child_bind(pid_t parent);
+
 /*
  * Waits up to grace_ms for its end, then kills it, and reaps it. Zeroes *child. Returns the wait status as waitpid
  * gives it, or -1 when somebody else in the host process reaped it first.

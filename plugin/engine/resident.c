@@ -54,6 +54,7 @@ struct resident {
     char *program; /* our own, as a package would replace it; NULL = not known */
     dev_t program_device;
     ino_t program_inode;
+    pid_t pid;
     bool activated;
     bool stopping;
     struct rules rules;
@@ -149,7 +150,7 @@ static _Noreturn void worker_main(struct resident *resident, struct arrival *arr
         .began_us = arrival->began_us,
         .kept = {.memory = rules->failed ? NULL : &resident->memory, .report = report}};
 
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    child_bind(resident->pid);
     close_others(resident, arrival, fetcher);
     release_signals();
     _exit(engine_worker(resident->options, arrival->socket, &preloaded));
@@ -504,6 +505,7 @@ int engine_resident(const struct engine_options *options)
     (void)fcntl(resident.listener, F_SETFL, O_NONBLOCK);
     (void)fcntl(resident.listener, F_SETFD, FD_CLOEXEC);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    resident.pid = getpid();
     know_program(&resident);
     if (!filter_prepare(SANDBOX_JUDGE, &err) || !filter_prepare(SANDBOX_STORE, &err))
         err = (struct error)ERROR_INIT; /* the children say so, in their verdicts */

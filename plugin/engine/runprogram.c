@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -36,40 +35,54 @@ static bool join(char *const *list, char *first, char **dst, size_t used, size_t
     return true;
 }
 
+/* Everything is prepared before the fork; what cannot be done is said as an errno, and exec closes that pipe. */
+static _Noreturn void become_program(const char *program, char *const *arguments, char *const *environment, int in,
+                                     int out, int failed, pid_t parent)
+{
+    sigset_t none;
+    int null, code;
+
+    child_bind(parent);
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int number = 1; number < NSIG; number++)
+        (void)signal(number, SIG_DFL); /* what we ignore, or were told to by whoever started us */
+    null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (setpgid(0, 0) == 0 && null >= 0 && dup2(in, 0) == 0 && dup2(out, 1) == 1 && dup2(null, 2) == 2)
+        (void)execve(program, arguments, environment);
+    code = errno;
+    _exit(write(failed, &code, sizeof(code)) == sizeof(code) ? 127 : 126);
+}
+
+/* Not posix_spawn: a program that hangs must end with us, even when we are killed. */
 static bool spawn(const char *program, char *const *args, char *const *env, int in, int out, struct child *ret,
                   struct error *err)
 {
     char *environment[VARIABLES_MAX] = {path_variable, home_variable, locale_variable};
     char *arguments[ARGUMENTS_MAX];
     CLEANUP(mem_freep) char *name = mem_strdup(program);
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
-    pid_t pid = 0;
-    int code = ENOMEM;
+    int failed[2], code = 0;
+    pid_t parent = getpid(), pid;
 
     if (!name)
         return error_oom(err);
     if (!join(env, NULL, environment, 3, VARIABLES_MAX, err) || !join(args, name, arguments, 0, ARGUMENTS_MAX, err))
         return false;
-    sigemptyset(&none);
-    sigfillset(&all);
-    if (posix_spawn_file_actions_init(&actions) != 0 || posix_spawnattr_init(&attributes) != 0)
-        return error_oom(err);
-    if (posix_spawn_file_actions_adddup2(&actions, in, 0) == 0 &&
-        posix_spawn_file_actions_adddup2(&actions, out, 1) == 0 &&
-        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0) == 0 &&
-        posix_spawnattr_setsigmask(&attributes, &none) == 0 && posix_spawnattr_setsigdefault(&attributes, &all) == 0 &&
-        posix_spawnattr_setpgroup(&attributes, 0) == 0 &&
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP) ==
-            0)
-        code = posix_spawn(&pid, program, &actions, &attributes, arguments, environment);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    (void)posix_spawnattr_destroy(&attributes);
-    if (code != 0)
-        return error_errno(err, REASON_UNAUTHORIZED, code, "%s cannot be started", program);
-    child_adopt(ret, pid);
-    return true;
+    if (pipe2(failed, O_CLOEXEC) != 0)
+        return error_errno(err, REASON_UNAUTHORIZED, errno, "%s cannot be started", program);
+    pid = fork();
+    if (pid == 0)
+        become_program(program, arguments, environment, in, out, failed[1], parent);
+    (void)close(failed[1]);
+    if (pid > 0) {
+        child_adopt(ret, pid);
+        if (read(failed[0], &code, sizeof(code)) != sizeof(code))
+            code = 0;
+    } else {
+        code = errno;
+    }
+    (void)close(failed[0]);
+    return code == 0 || error_errno(err, REASON_UNAUTHORIZED, code, "%s cannot be started", program);
 }
 
 static bool write_input(int *fd, struct span *input)

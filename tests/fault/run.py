@@ -298,6 +298,55 @@ def test_kills():
             nothing_left(name, node)
 
 
+def of_root(node):
+    """Everything that runs with the node's root in its command line or environment, or below it: helpers too."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if node.root.encode() in file.read() and int(pid) != os.getpid():
+                    found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
+def test_killed_with_a_helper():
+    """Whatever kills the engine ends what it has started, programs of others too."""
+    for resident in (False, True):
+        with Node("credentials: [/etc/auth.json]\n") as node:
+            os.makedirs(node.root + "/usr/bin")
+            helper = node.root + "/usr/bin/docker-credential-hangs"
+            with open(helper, "w") as file:
+                file.write("#!/bin/sh\nread server\nread more\nwhile :; do sleep 0.1; done\n")
+            os.chmod(helper, 0o755)
+            with open(node.root + "/etc/auth.json", "w") as file:
+                json.dump({"credHelpers": {f"127.0.0.1:{PORT}": "hangs"}}, file)
+            os.chmod(node.root + "/etc/auth.json", 0o644)
+            if resident:
+                node.start()
+            name = "helper that hangs, " + ("resident engine" if resident else "engine of its own")
+            adapter = subprocess.Popen([CONTAINERD, "-name", f"127.0.0.1:{PORT}/demo/legacy:v1", "-digest", IMAGE, "--root", node.root],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            deadline = time.time() + 5
+            while not processes(helper.encode()) and not any(helper.encode() in p[2] for p in processes(b"sh")) and \
+                    time.time() < deadline:
+                time.sleep(0.02)
+            check(name + ": it runs", any(helper.encode() in p[2] for p in processes(b"sh")))
+            adapter.kill() # else it would start another engine
+            adapter.wait()
+            for process in of_node(node, b"engine") or [(node.engine.pid, 0, [])]:
+                os.kill(process[0], signal.SIGKILL)
+            if node.engine:
+                node.engine.wait()
+                node.engine = None
+            time.sleep(0.5)
+            check(name + ": the engine is killed: nothing survives", of_root(node) == [], [
+                open(f"/proc/{pid}/cmdline").read() for pid in of_root(node)])
+            for pid in of_root(node):
+                os.kill(pid, signal.SIGKILL)
+
+
 def test_caller_gone():
     with Node() as node:
         Registry.delay = 2.0
@@ -1039,7 +1088,8 @@ def start_registry():
 
 def main():
     start_registry()
-    tests = [test_files, test_kills, test_caller_gone, test_deadlines, test_bad_engines, test_bad_resident, test_descriptors,
+    tests = [test_files, test_kills, test_killed_with_a_helper, test_caller_gone, test_deadlines, test_bad_engines,
+             test_bad_resident, test_descriptors,
              test_parallel, test_sandbox, test_logs, test_cache, test_cache_is_swept, test_together, test_resident,
              test_memory, test_providers, test_kept_fetchers, test_upgrade]
     if RESIDENT: # those that need nothing of a per-request engine's own processes, and no changed settings

@@ -13,6 +13,16 @@ good=$(push_image "$R/good:v1")
 sign bundle good "$R/good@$good"
 bad=$(push_image "$R/bad:v1")
 PULLS=${PG_KILL_PULLS:-1000}
+# A credential helper that takes its time: it must not outlive an engine that is killed meanwhile.
+mkdir -p "$PG_NODE/usr/bin" "$PG_NODE/etc/pullguard"
+cat >"$PG_NODE/usr/bin/docker-credential-slow" <<'END'
+#!/bin/sh
+read -r server
+sleep 0.03
+echo '{"Username": "u", "Secret": "s"}'
+END
+chmod 0755 "$PG_NODE/usr/bin/docker-credential-slow"
+printf '{"credHelpers": {"%s": "slow"}}\n' "$R" >"$PG_NODE/etc/pullguard/auth.json"
 
 thousand()
 {

@@ -129,7 +129,7 @@ journal_field()
 # Nothing of pullguard's may live on after a decision (the resident engine is asked for, not left over).
 nothing_left()
 {
-    [ -z "$(ps -eo stat=,comm= | awk '$2 ~ /^pullguard/')" ]
+    [ -z "$(ps -eo stat=,comm= | awk '$2 ~ /^pullguard|^docker-creden/')" ]
 }
 
 BLOCKED='image verifier bindir blocked pull of'
