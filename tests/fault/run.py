@@ -162,11 +162,11 @@ class Node:
         shutil.rmtree(self.root)
 
 
-def pull(node, repository="demo/legacy", digest=IMAGE, extra=(), wrap=(), host="127.0.0.1", **kwargs):
+def pull(node, repository="demo/legacy", digest=IMAGE, extra=(), wrap=(), host="127.0.0.1", name=None, **kwargs):
     if RESIDENT and node.fresh: # one that has seen no better files before
         node.stop()
         node.start()
-    command = [*wrap, CONTAINERD, "-name", f"{host}:{PORT}/{repository}:v1", "-digest", digest, "-stdin-media-type",
+    command = [*wrap, CONTAINERD, "-name", name or f"{host}:{PORT}/{repository}:v1", "-digest", digest, "-stdin-media-type",
                "application/vnd.oci.descriptor.v1+json", "--root", node.root, *extra]
     kwargs.setdefault("stdin", subprocess.DEVNULL)
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, **kwargs)
@@ -1079,6 +1079,44 @@ def test_together():
             thread.join()
         Registry.delay = 0.0
         check("ten pulls of one image ask once", Registry.count <= 8, Registry.count)
+    with Node() as node:
+        pull(node, "demo/sigs")
+        time.sleep(3.1)
+        Registry.delay = 4.0
+        first = threading.Thread(target=lambda: pull(node))
+        first.start()
+        time.sleep(0.8)
+        Registry.delay = 0.0 # for those who ask from now on
+        allows("who has little time waits for another's verification a third of it", pull(node, extra=["--deadline-ms", "2400"]))
+        first.join()
+
+
+def test_spelling():
+    """A verdict kept under one spelling of a name counts for another where the rules see no difference, and only there."""
+    short = "demo/legacy:v1"
+    settings = "hosts-dirs: [/etc/containerd/certs.d]\n"
+    for name, globs, same in [("for all names", ["**"], True), ("for the long name", ["docker.io/**"], True),
+                              ("for both, by two globs", [short, "docker.io/**"], False)]:
+        with Node(settings) as node:
+            os.makedirs(node.root + "/etc/containerd/certs.d/docker.io")
+            with open(node.root + "/etc/containerd/certs.d/docker.io/hosts.toml", "w") as file:
+                file.write(f'server = "http://127.0.0.1:{PORT}"\n')
+            images = ", ".join(f'{{glob: "{glob}"}}' for glob in globs)
+            node.write("policy.d/demo.yaml", POLICY.replace('{glob: "**"}', images))
+            time.sleep(3.1)
+            allows(f"rules {name}: the long name", pull(node, name="docker.io/" + short))
+            Registry.count = 0
+            allows(f"rules {name}: the short one", pull(node, name=short))
+            check(f"rules {name}: {'the same verdict' if same else 'is decided anew'}", (Registry.count == 0) == same, Registry.count)
+            Registry.count = 0
+            allows(f"rules {name}: and again", pull(node, name=short))
+            check(f"rules {name}: is kept", Registry.count == 0, Registry.count)
+            node.write("policy.d/short.yaml", POLICY.replace("name: demo", "name: short").replace("**", short)
+                       .replace("cosign.pub", "prime256v1.pub"))
+            shutil.copy(VECTORS + "/keys/prime256v1.pub", node.conf + "/keys/prime256v1.pub")
+            time.sleep(3.1)
+            allows(f"rules {name}, another key for the short one: the long name", pull(node, name="docker.io/" + short))
+            denies(f"rules {name}, another key for the short one: that", pull(node, name=short), "wrong_key")
 
 
 def start_registry():
@@ -1089,11 +1127,11 @@ def start_registry():
 def main():
     start_registry()
     tests = [test_files, test_kills, test_killed_with_a_helper, test_caller_gone, test_deadlines, test_bad_engines,
-             test_bad_resident, test_descriptors,
-             test_parallel, test_sandbox, test_logs, test_cache, test_cache_is_swept, test_together, test_resident,
-             test_memory, test_providers, test_kept_fetchers, test_upgrade]
+             test_bad_resident, test_descriptors, test_parallel, test_sandbox, test_logs, test_cache, test_cache_is_swept,
+             test_together, test_spelling, test_resident, test_memory, test_providers, test_kept_fetchers, test_upgrade]
     if RESIDENT: # those that need nothing of a per-request engine's own processes, and no changed settings
-        tests = [test_files, test_deadlines, test_descriptors, test_parallel, test_cache, test_cache_is_swept, test_together]
+        tests = [test_files, test_deadlines, test_descriptors, test_parallel, test_cache, test_cache_is_swept,
+                 test_together, test_spelling]
     wanted = [name for name in sys.argv[3:] if name.startswith("test_")]
     for test in tests:
         if not wanted or test.__name__ in wanted:
