@@ -182,6 +182,25 @@ static void put_annotations(struct json_out *out, const struct claim *claim)
     json_close_map(out);
 }
 
+/* The entry of a legacy signature, as cosign shows it beside the payload. */
+static void put_entry(struct json_out *out, const struct claim_log *log)
+{
+    char hex[2 * sizeof(log->log_id) + 1];
+
+    if (!log->set_verified || log->body.len > REPORT_PAYLOAD_BYTES)
+        return;
+    hex_encode(span_of(log->log_id, sizeof(log->log_id)), hex);
+    json_open_map(out, "entry");
+    json_put_base64(out, "SignedEntryTimestamp", log->set);
+    json_open_map(out, "Payload");
+    json_put_base64(out, "body", log->body);
+    json_put_int(out, "integratedTime", log->integrated_time);
+    json_put_int(out, "logIndex", (int64_t)log->index);
+    json_put_str(out, "logID", hex);
+    json_close_map(out);
+    json_close_map(out);
+}
+
 static void put_proofs(struct json_out *out, const struct claim *claim)
 {
     char when[TIME_TEXT_BYTES];
@@ -202,6 +221,8 @@ static void put_proofs(struct json_out *out, const struct claim *claim)
         json_put_int(out, "index", (int64_t)claim->logs[i].index);
         json_put_bool(out, "set", claim->logs[i].set_verified);
         json_put_bool(out, "proof", claim->logs[i].proof_verified);
+        if (claim->kind == CLAIM_SIGNATURE && claim->layout == LAYOUT_LEGACY)
+            put_entry(out, &claim->logs[i]);
         json_close_map(out);
     }
     json_close_list(out);

@@ -52,6 +52,9 @@ struct claim_log {
     uint64_t index;
     bool set_verified;  /* Rekor v1 signed entry timestamp */
     bool proof_verified;/* inclusion proof and checkpoint */
+    struct span set, body;       /* set_verified: what cosign prints as "Bundle" */
+    int64_t integrated_time;
+    uint8_t log_id[32];
 };
 
 /* The certificate's standing under one trust root. */

@@ -167,6 +167,12 @@ static bool add_log(struct claim *claim, size_t root_index, const struct trust_l
         .root = root_index, .log = mem_strdup(log->url), .index = entry->index,
         .set_verified = proven->set, .proof_verified = proven->proof,
     };
+    if (proven->set) {
+        item->set = entry->set;
+        item->body = entry->body;
+        item->integrated_time = entry->integrated_time;
+        memcpy(item->log_id, entry->log_id, sizeof(item->log_id));
+    }
     if (!item->log)
         return error_oom(err);
     if (!proven->set)

@@ -71,37 +71,61 @@ void verify_out_header(const struct verify_values *values, const char *reference
         header_line("NOT checked: the signed certificate timestamp (--insecure-ignore-sct)");
 }
 
-/* cosign adds the certificate's facts to what was signed; they stand beside the annotations under "optional". */
-static void put_certificate(struct json_out *out, const struct node *signer)
-{
-    static const struct {
-        const char *index;
-        const char *name;
-    } extensions[] = {
-        { "2", "githubWorkflowTrigger" }, { "3", "githubWorkflowSha" }, { "4", "githubWorkflowName" },
-        { "5", "githubWorkflowRepository" }, { "6", "githubWorkflowRef" },
-    };
-    struct span text;
+/* cosign's names for what a certificate's extensions .2 to .6 say. */
+static const struct {
+    const char *index;
+    const char *name;
+} workflow_facts[] = {
+    { "2", "githubWorkflowTrigger" }, { "3", "githubWorkflowSha" }, { "4", "githubWorkflowName" },
+    { "5", "githubWorkflowRepository" }, { "6", "githubWorkflowRef" },
+};
 
-    text = report_text(signer, "issuer");
+/* The entry that came with a legacy signature and was verified; NULL when there is none. */
+static const struct node *entry_of(const struct node *logs)
+{
+    return node_is(logs, NODE_LIST) && logs->child != NULL ? node_get(logs->child, "entry") : NULL;
+}
+
+/*
+ * Does a fact take this name under "optional"? A signed annotation of the same name would be a second member, and which
+ * of them a reader takes for the certificate's would be his reader's choice.
+ */
+static bool is_fact(struct span name)
+{
+    bool fact = span_eq_str(name, "Issuer") || span_eq_str(name, "Subject") || span_eq_str(name, "Bundle");
+
+    for (size_t i = 0; i < ARRAY_LEN(workflow_facts); i++)
+        fact = fact || span_eq_str(name, workflow_facts[i].name);
+    return fact;
+}
+
+/* cosign adds facts to what was signed; they stand beside the annotations under "optional". */
+static void put_facts(struct json_out *out, const struct node *claim)
+{
+    const struct node *signer = node_get(claim, "signer"), *logs = node_get(claim, "logs");
+    struct span text = report_text(signer, "issuer");
+
     if (text.len > 0)
         json_put_span(out, "Issuer", text);
     text = report_text(signer, "identity");
     if (text.len > 0)
         json_put_span(out, "Subject", text);
-    for (size_t i = 0; i < ARRAY_LEN(extensions); i++) {
-        text = report_text(node_get(signer, "extensions"), extensions[i].index);
+    for (size_t i = 0; i < ARRAY_LEN(workflow_facts); i++) {
+        text = report_text(node_get(signer, "extensions"), workflow_facts[i].index);
         if (text.len > 0)
-            json_put_span(out, extensions[i].name, text);
+            json_put_span(out, workflow_facts[i].name, text);
     }
+    if (entry_of(logs) != NULL)
+        json_put_node(out, "Bundle", entry_of(logs));
 }
 
-static bool put_optional(struct json_out *out, const struct node *annotations, const struct node *signer,
+static bool put_optional(struct json_out *out, const struct node *annotations, const struct node *claim,
                          struct error *err)
 {
     bool any = node_is(annotations, NODE_MAP) && annotations->count > 0;
+    bool facts = node_get(node_get(claim, "signer"), "identity") != NULL || entry_of(node_get(claim, "logs")) != NULL;
 
-    if (!any && node_get(signer, "identity") == NULL) {
+    if (!any && !facts) {
         json_put_null(out, "optional");
         return true;
     }
@@ -111,9 +135,10 @@ static bool put_optional(struct json_out *out, const struct node *annotations, c
 
         if (name == NULL)
             return error_oom(err);
-        json_put_node(out, name, member);
+        if (!facts || !is_fact(member->name))
+            json_put_node(out, name, member);
     }
-    put_certificate(out, signer);
+    put_facts(out, claim);
     json_close_map(out);
     return true;
 }
@@ -129,7 +154,7 @@ static bool put_payload(struct json_out *out, const struct node *claim, struct b
     root = tree_root(tree);
     json_open_map(out, NULL);
     json_put_node(out, "critical", node_get(root, "critical"));
-    if (!put_optional(out, node_get(root, "optional"), node_get(claim, "signer"), err))
+    if (!put_optional(out, node_get(root, "optional"), claim, err))
         return false;
     json_close_map(out);
     return true;
@@ -149,7 +174,7 @@ static bool put_statement(struct json_out *out, const char *reference, const str
     json_close_map(out);
     json_put_span(out, "type", report_text(claim, "predicateType"));
     json_close_map(out);
-    if (!put_optional(out, node_get(claim, "annotations"), node_get(claim, "signer"), err))
+    if (!put_optional(out, node_get(claim, "annotations"), claim, err))
         return false;
     json_close_map(out);
     return true;

@@ -199,6 +199,16 @@ def test_keyless():
         want(optional["Subject"] == IDENTITY and optional["Issuer"] == ISSUER and optional["team"] == "infra" and
              optional["githubWorkflowRepository"] == "example/app", "optional", result)
         want_text(result.err, "The code-signing certificate was verified", result)
+    # The legacy layout's log entry, as the annotation has it and cosign prints it; bundles have none of that shape.
+    for name in ("kl-legacy", "kl-legacy-tsa", "key-legacy-r1"):
+        flags = ["--key", KEY, "--trusted-root", ROOT] if name.startswith("key") else KEYLESS
+        bundle = verify(*flags, HOST + "/demo/%s:v1" % name).json()[0]["optional"]["Bundle"]
+        want(set(bundle) == {"SignedEntryTimestamp", "Payload"} and
+             set(bundle["Payload"]) == {"body", "integratedTime", "logIndex", "logID"}, "%s" % bundle)
+        with Root() as root:
+            stored = json.loads(root.run("download", "signature", HOST + "/demo/%s:v1" % name).out)["Bundle"]
+        want(bundle == (json.loads(stored) if isinstance(stored, str) else stored), "%s" % bundle)
+    want("Bundle" not in verify(*KEYLESS, HOST + "/demo/kl-bundle-r1:v1").json()[0]["optional"], "a bundle")
     reference = HOST + "/demo/kl-bundle-r1:v1"
     want_code(verify("--certificate-identity-regexp", "^https://github.com/example/", "--certificate-oidc-issuer-regexp",
                      ".*githubusercontent.*", "--trusted-root", ROOT, reference), 0)
@@ -243,7 +253,7 @@ def test_own_authority():
     want_text(result.err, "BEGIN CERTIFICATE", result)
 
 
-def own_signature(directory, usage):
+def own_signature(directory, usage, optional=None):
     """A root and a leaf with this extended key usage, and demo/byo-legacy signed anew by it."""
     def openssl(*arguments):
         subprocess.run(("openssl",) + arguments, cwd=directory, check=True, stdout=subprocess.DEVNULL,
@@ -269,6 +279,13 @@ def own_signature(directory, usage):
         manifest = json.load(file)
     layer = manifest["layers"][0]
     payload = os.path.join(stored, "blobs", layer["digest"].replace(":", "-"))
+    if optional:
+        with open(payload, encoding="utf-8") as file:
+            text = json.dumps({**json.load(file), "optional": optional}).encode()
+        layer.update({"digest": "sha256:" + hashlib.sha256(text).hexdigest(), "size": len(text)})
+        payload = os.path.join(stored, "blobs", layer["digest"].replace(":", "-"))
+        with open(payload, "wb") as file:
+            file.write(text)
     openssl("dgst", "-sha256", "-sign", "leaf.key", "-out", "signature", payload)
     with open(os.path.join(directory, "signature"), "rb") as file:
         signature = base64.b64encode(file.read()).decode()
@@ -284,6 +301,21 @@ def own_signature(directory, usage):
     with open(os.path.join(stored, "index.json"), "w", encoding="utf-8") as file:
         json.dump(index, file)
     return Registry(os.path.join(directory, "registry"))
+
+
+def test_annotations_do_not_pass_for_the_certificates_facts():
+    """A signer may annotate as he likes; what stands as Subject in the output is the certificate's."""
+    signed = {"Subject": "ceo@example.com", "Issuer": "https://accounts.example.com", "Bundle": "x",
+              "githubWorkflowRef": "refs/heads/main", "team": "infra"}
+    with tempfile.TemporaryDirectory() as directory:
+        registry = own_signature(directory, "codeSigning", signed)
+        result = verify("--certificate-identity", "releases@example.com", "--certificate-oidc-issuer-regexp", ".*",
+                        "--insecure-ignore-tlog", "--insecure-ignore-sct", "--ca-roots", directory + "/root.pem",
+                        "-a", "Subject=ceo@example.com", registry.host + "/own:v1")
+        registry.close()
+    want_code(result, 0)
+    want(result.json()[0]["optional"] == {"team": "infra", "Subject": "releases@example.com"}, "facts", result)
+    want(result.out.count('"Subject"') == 1, "once", result)
 
 
 def fulcio_root(directory):

@@ -180,7 +180,8 @@ START_TEST(every_requirement_stands_in_an_example)
         "subjectRegExp:", "insecureIgnoreSCT:", "ctlog:", "rfc3161timestamp:", "attestations:", "predicateType:",
         "signatureFormat:", "source:", "tagPrefix:", "annotations:", "static:", "mode: warn", "conditions:",
         "threshold:", "required:", "signedAndAttested:", "notBefore:", "notAfter:", "maxAge:", "identity:",
-        "insecureIgnoreTlog:", "revoked:", "keys:", "certificates:", "digests:", "githubWorkflowRepository:", "githubWorkflowTrigger:",
+        "insecureIgnoreTlog:", "revoked:", "keys:", "certificates:", "digests:", "githubWorkflowRepository:",
+        "githubWorkflowTrigger:",
     };
     struct buf all = BUF_INIT(1 << 20);
 
