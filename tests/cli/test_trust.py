@@ -49,6 +49,27 @@ def test_init_update_show():
         want(node.installed() == TARGET + b"\n", "new target")
 
 
+def test_age_is_that_of_the_last_update_that_worked():
+    """And a trust root that stays the same is not written again: the engine would read all its rules anew."""
+    repository = Repository()
+    with Server(repository) as server, Node(repository, server) as node:
+        before = os.stat(node.at(INSTALLED))
+        long_ago = time.time() - 5 * 86400 - 100
+        os.utime(node.at(STATE + "url"), (long_ago, long_ago))
+        want_text(node.run("trust", "show").out, "updated 5 days ago")
+        repository.step()
+        repository.publish(timestamp={"expires": "2020-01-01T00:00:00Z"})
+        want_code(node.run("trust", "update"), 2)
+        want_text(node.run("trust", "show").out, "updated 5 days ago")
+        repository.publish()
+        repository.step()
+        repository.publish()
+        want_code(node.run("trust", "update"), 0)
+        want_text(node.run("trust", "show").out, "updated 0 days ago")
+        after = os.stat(node.at(INSTALLED))
+        want((before.st_ino, before.st_ctime_ns) == (after.st_ino, after.st_ctime_ns), "written again")
+
+
 def test_roots_are_chained_and_keys_rotate():
     repository = Repository()
     with Server(repository) as server, Node(repository, server) as node:
@@ -266,7 +287,7 @@ def in_state(root, timestamp=True):
 
 def test_show_says_until_when():
     with in_state(Root()) as root:
-        os.utime(root.at(INSTALLED), (AUGUST - 3 * 86400, AUGUST - 3 * 86400))
+        os.utime(root.at(STATE + "url"), (AUGUST - 3 * 86400, AUGUST - 3 * 86400))
         result = root.run("trust", "show", env=at(AUGUST))
         want_code(result, 0)
         for line in ("public-good, updated 3 days ago", "repository             https://tuf-repo-cdn.sigstore.dev",
@@ -307,7 +328,7 @@ def test_doctor_warns_before_the_end():
             (root_end - 14 * day, 0, True, {"trust.expiry": "warn: root.json expires at 2026-11-20T13:58:18Z"}),
             (root_end, 0, True, {"trust.expiry": "warn: root.json expired at"})):
         with in_state(Root(), timed) as root:
-            os.utime(root.at(INSTALLED), (now - age * day, now - age * day))
+            os.utime(root.at(STATE + "url"), (now - age * day, now - age * day))
             found = {one["id"]: one for one in root.run("doctor", "--json", "--only", "trust", env=at(now)).json()["checks"]}
             for name, wanted in checks.items():
                 level, _, text = wanted.partition(": ")
@@ -318,6 +339,8 @@ def test_doctor_warns_before_the_end():
             os.utime(root.at(INSTALLED), (AUGUST - age * day, AUGUST - age * day))
             found = {one["id"]: one for one in root.run("doctor", "--json", "--only", "trust", env=at(AUGUST)).json()["checks"]}
             want(found["trust.age"]["level"] == level and "imported %d days ago" % age in found["trust.age"]["what"], found)
+            want_code(root.run("trust", "import", PUBLIC_GOOD + "/trusted_root.json", env=at(AUGUST)), 0)
+            want_text(root.run("trust", "show").out, "imported 0 days ago")  # the same file again says that it is of today
             want("trust.expiry" not in found, found)
     with in_state(Root()) as root:
         root.write(STATE + "root.json", "{}")

@@ -153,7 +153,12 @@ bool trust_state_save(const char *root, const char *name, const struct trust_upd
         if (!save(root, name, tuf_role_file((enum tuf_role)role), bytes, err))
             return false;
     }
-    return save(root, name, "url", span_str(update->url), err);
+    return true;
+}
+
+bool trust_state_save_url(const char *root, const char *name, const char *url, struct error *err)
+{
+    return save(root, name, "url", span_str(url), err);
 }
 
 bool trust_state_forget(const char *root, const char *name, bool *ret_had, struct error *err)
@@ -211,9 +216,10 @@ bool trust_freshness_read(const char *root, const char *name, int64_t now, struc
 long long trust_age_days(const char *root, const char *name, int64_t now)
 {
     CLEANUP(mem_freep) char *path = trust_path(root, name);
+    CLEANUP(mem_freep) char *url = state_path(root, name, "url");
     struct stat status;
 
-    if (path == NULL || stat(path, &status) != 0)
+    if (path == NULL || url == NULL || (stat(url, &status) != 0 && stat(path, &status) != 0))
         return -1;
     return ((long long)now - (long long)status.st_mtime) / DAY_S;
 }

@@ -17,11 +17,16 @@ bool trust_install(const char *root, const char *name, struct span bytes, struct
 bool trust_installed(const char *root, struct names *ret, struct error *err) MUST_CHECK;
 bool trust_updatable(const char *root, struct names *ret, struct error *err) MUST_CHECK;
 
-/* STATEDIR/tuf/NAME/{url,root.json,...}. Loading fills stored and url (the returned text must outlive the update). */
+/*
+ * STATEDIR/tuf/NAME/{url,root.json,...}. Loading fills stored and url (the returned text must outlive the update). What
+ * was verified is saved after every update; the address only after one that worked, so that its file's age is the trust
+ * root's.
+ */
 bool trust_state_load(const char *root, const char *name, struct trust_update *update, char **ret_url,
                       struct error *err) MUST_CHECK;
 bool trust_state_save(const char *root, const char *name, const struct trust_update *update,
                       struct error *err) MUST_CHECK;
+bool trust_state_save_url(const char *root, const char *name, const char *url, struct error *err) MUST_CHECK;
 /* No more updates for this name; *ret_had: it had a source of them. */
 bool trust_state_forget(const char *root, const char *name, bool *ret_had, struct error *err) MUST_CHECK;
 
@@ -35,7 +40,7 @@ void trust_freshness_done(struct trust_freshness *freshness);
 /* Reads the stored state as an update would at the time `now`; stays zeroed where there is none. */
 bool trust_freshness_read(const char *root, const char *name, int64_t now, struct trust_freshness *ret,
                           struct error *err) MUST_CHECK;
-/* Days since the file was written: since the last update, or since it was imported. -1: it cannot be looked at. */
+/* Days since the last update that worked, or since the file was imported. -1: it cannot be looked at. */
 long long trust_age_days(const char *root, const char *name, int64_t now);
 
 #endif

@@ -27,6 +27,15 @@ static const char *name_of(const struct trust_values *values)
     return values->name != NULL ? values->name : PUBLIC_GOOD;
 }
 
+/* A file that stays the same is left alone: the engine looks at inode and times, and would read all its rules anew. */
+static bool install(const struct cli *cli, const char *name, const struct trust_update *update, struct error *err)
+{
+    bool same = span_eq(buf_as_span(&update->stored_target), buf_as_span(&update->target));
+
+    return (same || trust_install(cli->root, name, buf_as_span(&update->target), err)) &&
+           trust_state_save_url(cli->root, name, update->url, err);
+}
+
 /* Updates, stores what was verified (also after a failure: newer roots stay trusted), installs the trust root. */
 static bool update_and_install(const struct cli *cli, const char *name, struct trust_update *update, struct error *err)
 {
@@ -37,14 +46,14 @@ static bool update_and_install(const struct cli *cli, const char *name, struct t
         *err = later;
         return false;
     }
-    return done && trust_install(cli->root, name, buf_as_span(&update->target), err);
+    return done && install(cli, name, update, err);
 }
 
 /* A first update that fails leaves nothing: above all not another address, or less state, than an earlier one left. */
 static bool begin_and_install(const struct cli *cli, const char *name, struct trust_update *update, struct error *err)
 {
     return trust_update_run(cli, update, err) && trust_state_save(cli->root, name, update, err) &&
-           trust_install(cli->root, name, buf_as_span(&update->target), err);
+           install(cli, name, update, err);
 }
 
 static void put_updated(struct json_out *out, const char *name, const struct trust_update *update)
