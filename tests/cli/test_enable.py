@@ -2,6 +2,7 @@
 """enable, status, disable on made-up nodes: what was there comes back byte for byte."""
 import json
 import os
+import tomllib
 
 from harness import Installed as Root, Root as Empty, key_text, layout, main, policy, want, want_code, want_text
 
@@ -144,8 +145,12 @@ def test_crio_writes_drop_ins_only():
                      "/etc/containers/registries.conf.d", "/etc/containers/registries.conf.d/50-pullguard.conf",
                      "/etc/crio/crio.conf.d", "/etc/crio/crio.conf.d/50-pullguard.conf", "/etc/pullguard/crio-policy.json"},
              "%s" % sorted(new))
-        with open(root.at("/etc/crio/crio.conf.d/50-pullguard.conf"), encoding="utf-8") as file:
-            want_text(file.read(), 'signature_policy = "/etc/pullguard/crio-policy.json"')
+        with open(root.at("/etc/crio/crio.conf.d/50-pullguard.conf"), "rb") as file:
+            want(tomllib.load(file) == {"crio": {"image": {"signature_policy": "/etc/pullguard/crio-policy.json"}}}, "crio.conf.d")
+        with open(root.at("/etc/containers/registries.conf.d/50-pullguard.conf"), "rb") as file:
+            want(tomllib.load(file) == {"additional-layer-store-auth-helper": LAYOUT["libexec"] + "/pullguard-layer-auth"}, "registries.conf.d")
+        # containers-policy.json(5) by our own reader of that format, which refuses every member it does not know.
+        want_code(root.run("policy", "lint", root.at("/etc/pullguard/crio-policy.json")), 0)
         want_code(root.run("disable", "-y", "crio"), 0)
         same_but_state(before, root.tree())
 

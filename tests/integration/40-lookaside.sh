@@ -325,6 +325,20 @@ refused "but not where the native check stands beside it" "$R/native/bundle:v1" 
 stop "$YES"
 rm "$PG_NODE/run/pullguard/engine.sock"
 
+# ---- what CRI-O would be given -----------------------------------------------------------------------------------------------------
+# CRI-O is not in Debian; its policy file is read here by the library that it is made of.
+pull_skopeo_crio()
+{
+    rm -rf "$PG_NODE/tmp/pulled"
+    skopeo --policy /etc/pullguard/crio-policy.json copy --src-tls-verify=false "docker://$1" dir:/tmp/pulled >"$PG_WORK/pull.raw" 2>&1 </dev/null
+}
+expect "enable crio" pullguard enable --yes crio
+TOOLS=skopeo_crio pulled "CRI-O's policy: bundle" "$R/key/bundle:v1"
+TOOLS=skopeo_crio refused "CRI-O's policy: unsigned" "$R/key/unsigned:v1" "$(no_signature vendor "$R/key/unsigned")"
+TOOLS=skopeo_crio refused "CRI-O's policy: a registry no scope names" "localhost:${R#*:}/key/bundle:v1" "is rejected by policy"
+expect "disable crio leaves what podman needs" pullguard disable --yes crio
+pulled "podman's policy still, after CRI-O's is gone" "$R/key/bundle:v1"
+
 # ---- mirrors ----------------------------------------------------------------------------------------------------------------------
 # One without a path of its own, one with: the library asks by the place that it pulls from, the endorsement is by name.
 mirror()
