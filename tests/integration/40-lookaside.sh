@@ -377,6 +377,15 @@ checked_again()
     skopeo copy --policy /etc/stored.json dir:/tmp/kept dir:/tmp/again >"$PG_WORK/pull.raw" 2>&1
 }
 expect "the endorsement kept with the image holds, without any network" checked_again
+printf '{"default":[{"type":"insecureAcceptAnything"}]}\n' >"$PG_NODE/etc/anything.json"
+preloaded()
+{
+    rm -rf "$PG_NODE/tmp/preloaded"
+    skopeo copy --policy /etc/anything.json --remove-signatures --src-tls-verify=false "docker://$R/key/unsigned:v1" dir:/tmp/preloaded >/dev/null &&
+        ! skopeo copy --policy /etc/stored.json dir:/tmp/preloaded dir:/tmp/again >"$PG_WORK/pull.raw" 2>&1 &&
+        grep -qF "A signature was required, but no signature exists" "$PG_WORK/pull.raw"
+}
+expect "an image that came without an endorsement is refused by the same check" preloaded
 cp "$NODE_KEY" "$PG_NODE/etc/old-key.pub"
 chmod 0644 "$PG_NODE/etc/old-key.pub"
 pullguard node-key rotate >"$PG_WORK/rotate.out"

@@ -88,6 +88,8 @@ podman pull -q --tls-verify=false "$R/signed:v1" >"$PG_WORK/pull.log" 2>&1 || { 
 podman pull -q --tls-verify=false "$R/unsigned:v1" >"$PG_WORK/pull.log" 2>&1 || { cat "$PG_WORK/pull.log"; die "podman pull"; }
 python3 "$PG_LIB/oci_tar.py" "$NODE/images/loaded.tar" "$R/loaded:v1" "$PG_WORK/app" >/dev/null
 podman load -q -i /images/loaded.tar >/dev/null 2>&1
+tar -C "$PG_WORK" -cf "$NODE/images/imported.tar" app
+podman import -q --change 'ENTRYPOINT ["/app"]' /images/imported.tar "$R/imported:v1" >/dev/null 2>&1 || die "podman import"
 python3 "$PG_LIB/oci_tar.py" "$NODE/images/posing.tar" "$R/posing:v1" "$PG_WORK/app" >/dev/null
 podman load -q -i /images/posing.tar >/dev/null 2>&1
 say "$(podman --version), $(inside /usr/bin/crun --version | head -n 1)"
@@ -107,6 +109,7 @@ gate_tests()
     runs "$gate: verified at the registry, starts" one "$R/signed:v1"
     refused "$gate: unsigned" two "$R/unsigned:v1" no_signature "$text"
     refused "$gate: came by podman load" three "$R/loaded:v1" '\(no_signature\|not_found\|fetch_failed\)' "$text"
+    refused "$gate: came by podman import" eleven "$R/imported:v1" '\(no_signature\|not_found\|fetch_failed\)' "$text"
     podman tag "$R/loaded:v1" "$R/signed:v2"
     refused "$gate: given the name of a signed repository" four "$R/signed:v2" '\(no_signature\|not_found\|fetch_failed\)' "$text"
 

@@ -377,6 +377,51 @@ def check_tests(tree: Tree) -> Iterator[Finding]:
             yield Finding(path, 1, "not in tests/fuzz/meson.build")
 
 
+def covered_cells(tree: Tree) -> Iterator[tuple[int, str, str]]:
+    """Line, row and column of everything that README's section "What is covered" claims."""
+    header: list[str] = []
+    inside = False
+    for number, line in enumerate(tree.read("README.md").split("\n"), 1):
+        if line.startswith("## "):
+            inside = line == "## What is covered"
+        if not inside:
+            continue
+        if line[:1] in "¹²³⁴⁵" and line[:1]:
+            yield number, line[0], "footnote"
+        if not line.startswith("|"):
+            header = []
+            continue
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not header:
+            header = cells
+        elif set(line) - set("|-"):
+            for column, cell in list(zip(header, cells))[1:]:
+                if cell != "–" and column != "switched on with":
+                    yield number, cells[0], column
+
+
+def check_coverage(tree: Tree) -> Iterator[Finding]:
+    """Every claim of README's tables of coverage has a check, and every check named for one exists."""
+    path = "tests/coverage.txt"
+    shown = set()
+    for number, line in enumerate(tree.read(path).split("\n"), 1):
+        parts = line.split(" | ", 2)
+        if not line or line.startswith("#"):
+            continue
+        if len(parts) != 3:
+            yield Finding(path, number, "want row | column | file: words")
+            continue
+        shown.add((parts[0], parts[1]))
+        file, _, words = parts[2].partition(": ")
+        if parts[2] != "said" and ("tests/" + file not in tree.paths or words not in tree.read("tests/" + file)):
+            yield Finding(path, number, f"no such check: {parts[2]}")
+    claimed = {(row, column): number for number, row, column in covered_cells(tree)}
+    for cell in claimed.keys() - shown:
+        yield Finding("README.md", claimed[cell], f'nothing in {path} shows "{cell[0]}", "{cell[1]}"')
+    for row, column in shown - claimed.keys():
+        yield Finding(path, 1, f'README claims nothing about "{row}", "{column}"')
+
+
 CHECKS = {
     "includes": check_includes,
     "banned": check_banned,
@@ -390,6 +435,7 @@ CHECKS = {
     "sizes": check_sizes,
     "exports": check_exports,
     "tests": check_tests,
+    "coverage": check_coverage,
 }
 
 
