@@ -9,6 +9,8 @@
 #include "base/wire.h"
 #include "plugin/engine/once.h"
 
+enum { FIRST_PIECE_BYTES = 4096 };
+
 void arrival_begin(struct arrival *arrival, int socket)
 {
     *arrival = (struct arrival){.socket = socket,
@@ -25,19 +27,21 @@ void arrival_end(struct arrival *arrival)
     *arrival = (struct arrival){.socket = -1};
 }
 
-/* How many bytes the message still lacks: first its header, then what that says. */
+/* How many bytes the message still lacks, as far as it is known: the first piece is nearly always all of it. */
 static bool missing(const struct buf *message, size_t *ret, struct error *err)
 {
     size_t len = 0;
     uint16_t type;
 
     if (message->len < WIRE_HEADER_BYTES) {
-        *ret = WIRE_HEADER_BYTES - message->len;
+        *ret = FIRST_PIECE_BYTES;
         return true;
     }
     if (!wire_parse_header(span_cut(buf_as_span(message), 0, WIRE_HEADER_BYTES), LIMIT_HOOK_MESSAGE_BYTES, &type, &len,
                            err))
         return false;
+    if (message->len > WIRE_HEADER_BYTES + len)
+        return error_set(err, REASON_MALFORMED, "more than one request");
     *ret = WIRE_HEADER_BYTES + len - message->len;
     return true;
 }
@@ -62,7 +66,7 @@ static bool read_some(struct arrival *arrival, size_t wanted, bool *ret_more, st
 enum arrival_state arrival_read(struct arrival *arrival, struct error *err)
 {
     bool more = true;
-    size_t wanted;
+    size_t wanted = 0;
 
     while (more) {
         if (!missing(&arrival->message, &wanted, err))
