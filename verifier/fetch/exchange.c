@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "verifier/fetch/exchange.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,6 +12,7 @@
 #include "base/mem.h"
 #include "config.h"
 #include "verifier/fetch/guard.h"
+#include "verifier/fetch/url.h"
 
 enum {
     ERROR_BODY_BYTES = 16 * 1024, /* of a response that is no success: for the registry's own words */
@@ -155,6 +158,25 @@ static size_t on_header(char *bytes, size_t one, size_t len, void *context)
     return len;
 }
 
+static long port_of(const struct sockaddr *address)
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+
+    if (address->sa_family == AF_INET) {
+        memcpy(&v4, address, sizeof(v4));
+        return ntohs(v4.sin_port);
+    }
+    memcpy(&v6, address, sizeof(v6));
+    return ntohs(v6.sin6_port);
+}
+
+/* On this machine only where the user wants it: a registry of his, or the proxy. */
+static bool may_be_here(const struct exchange *exchange, const struct sockaddr *address)
+{
+    return exchange->loopback_allowed || (exchange->proxy_port > 0 && port_of(address) == exchange->proxy_port);
+}
+
 /* Every address of every connection passes here. CURL_SOCKET_BAD makes libcurl try the name's next address. */
 static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -163,7 +185,7 @@ static curl_socket_t on_socket(void *context, curlsocktype purpose, struct curl_
     int fd;
 
     (void)purpose;
-    if (kind == ADDRESS_FORBIDDEN || (kind == ADDRESS_LOOPBACK && !exchange->loopback_allowed)) {
+    if (kind == ADDRESS_FORBIDDEN || (kind == ADDRESS_LOOPBACK && !may_be_here(exchange, &address->addr))) {
         exchange->trouble = TROUBLE_ADDRESS;
         return CURL_SOCKET_BAD;
     }
@@ -233,13 +255,27 @@ static bool set_tls(CURL *easy, const struct exchange_request *request)
                       endpoint->client_key_pem ? endpoint->client_key_pem : endpoint->client_cert_pem)));
 }
 
+/* As the runtimes' proxies (Go's ProxyFromEnvironment): never on the way to this machine itself. */
+static const char *proxy_of(const struct exchange_request *request)
+{
+    struct url_parts parts CLEANUP(url_parts_done) = {0};
+    struct error ignored = ERROR_INIT;
+    const struct fetch_proxies *proxies = &request->job->proxies;
+
+    if (!url_split(request->url, &parts, &ignored) || fetch_host_is_loopback(parts.host) ||
+        address_kind_of_text(parts.host) == ADDRESS_LOOPBACK)
+        return NULL;
+    return parts.https ? proxies->https : proxies->http;
+}
+
 static bool set_network(CURL *easy, const struct exchange_request *request, struct exchange *exchange)
 {
     bool tls = strncmp(request->url, "https:", 6) == 0;
-    const char *proxy = tls ? request->job->proxies.https : request->job->proxies.http;
+    const char *proxy = proxy_of(request);
     long left = deadline_left_ms(request->deadline);
     long connect = request->connect_ms > 0 && request->connect_ms < left ? (long)request->connect_ms : left;
 
+    exchange->proxy_port = proxy ? url_proxy_port(proxy) : 0;
     return SET(CURLOPT_PROTOCOLS_STR, "http,https") && SET(CURLOPT_NOSIGNAL, 1L) && SET(CURLOPT_QUICK_EXIT, 1L) &&
            SET(CURLOPT_TIMEOUT_MS, left > 0 ? left : 1L) &&
            SET(CURLOPT_CONNECTTIMEOUT_MS, connect > 0 ? connect : 1L) &&
@@ -290,6 +326,7 @@ void exchange_finish(CURLM *multi, struct exchange *exchange, CURLcode result)
     CURL *easy = exchange->easy;
     const char *text = NULL;
     curl_off_t retry_after = 0, ready_us = 0;
+    long port = 0;
 
     exchange->result = result;
     exchange->ended = true;
@@ -305,7 +342,9 @@ void exchange_finish(CURLM *multi, struct exchange *exchange, CURLcode result)
         exchange->connected = ready_us > 0;
     text = NULL;
     if (curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &text) == CURLE_OK && text)
-        exchange->peer_is_loopback = address_kind_of_text(text) == ADDRESS_LOOPBACK;
+        exchange->peer_is_loopback = address_kind_of_text(text) == ADDRESS_LOOPBACK &&
+                                     curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &port) == CURLE_OK &&
+                                     port != exchange->proxy_port;
     curl_multi_remove_handle(multi, easy);
     exchange->done(exchange);
 }

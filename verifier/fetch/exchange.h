@@ -45,6 +45,7 @@ struct exchange {
     void (*done)(struct exchange *exchange); /* called once, from the loop */
     void *owner;
     bool loopback_allowed;
+    long proxy_port; /* of the proxy that the user named and this may go through; 0 = none */
     uint64_t max_bytes;
     uint64_t *budget;
     size_t header_bytes;
@@ -61,7 +62,7 @@ struct exchange {
     char *redirect;      /* absolute URL of a 3xx; NULL when none */
     long retry_after;    /* seconds, 0 when not said */
     bool connected;      /* got as far as a connection */
-    bool peer_is_loopback;
+    bool peer_is_loopback; /* the registry's own machine is this one; a proxy here does not count */
     struct buf body;
 };
 

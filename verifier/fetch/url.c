@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "verifier/fetch/guard.h"
 
-enum { URL_MAX_BYTES = 16 * 1024, SHOWN_BYTES = 160 };
+enum { URL_MAX_BYTES = 16 * 1024, SHOWN_BYTES = 160, PROXY_PORT = 1080 /* CURLOPT_PROXY's default */ };
 
 static char *url_part(CURLU *handle, CURLUPart part, unsigned int flags)
 {
@@ -80,6 +80,21 @@ void url_parts_done(struct url_parts *parts)
 bool url_same_origin(const struct url_parts *a, const struct url_parts *b)
 {
     return a->https == b->https && strcmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0;
+}
+
+long url_proxy_port(const char *proxy)
+{
+    CURLU *handle CLEANUP(url_cleanup) = curl_url();
+    char *port CLEANUP(mem_freep) = NULL;
+    uint64_t number = PROXY_PORT;
+
+    if (!handle ||
+        curl_url_set(handle, CURLUPART_URL, proxy, CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) != CURLUE_OK)
+        return PROXY_PORT;
+    port = url_part(handle, CURLUPART_PORT, 0);
+    if (!port)
+        return strncmp(proxy, "https://", 8) == 0 ? 443 : PROXY_PORT;
+    return span_to_u64(span_str(port), UINT16_MAX, &number) ? (long)number : PROXY_PORT;
 }
 
 static bool only_of(const char *text, const char *also)

@@ -20,6 +20,9 @@ bool url_split(const char *url, struct url_parts *ret, struct error *err) MUST_C
 void url_parts_done(struct url_parts *parts);
 bool url_same_origin(const struct url_parts *a, const struct url_parts *b);
 
+/* The port of a proxy as libcurl reads its address. */
+long url_proxy_port(const char *proxy);
+
 /*
  * Where the want is asked for at this endpoint, as `scheme` ("http", "https", NULL = the endpoint's). BAD_REQUEST when
  * a name in the want could change the shape of the URL.
