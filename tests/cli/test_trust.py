@@ -390,6 +390,28 @@ def test_public_good_expires():
             want(not os.path.exists(root.at(INSTALLED)), "installed")
 
 
+def test_public_good_signatures_verify():
+    """What the repository's trust root is for: signatures that the public-good instance has really made."""
+    folder = os.path.join(SOURCE, "tests/vectors/sigstore-conformance")
+    identity = ("https://github.com/sigstore-conformance/extremely-dangerous-public-oidc-beacon/.github/workflows/"
+                "extremely-dangerous-oidc-beacon.yml@refs/heads/main")
+    issuer = "https://token.actions.githubusercontent.com"
+
+    def verify(root, name, identity=identity, issuer=issuer, artifact=folder + "/a.txt"):
+        return root.run("verify-bundle", "--bundle", "%s/%s.json" % (folder, name), "--certificate-identity", identity,
+                        "--certificate-oidc-issuer", issuer, artifact)
+    with Root() as root:
+        want_code(verify(root, "happy-path-v0.3"), 2)  # no trust root yet
+        want_code(root.run("trust", "import", PUBLIC_GOOD + "/trusted_root.json"), 0)
+        for name in ("happy-path-v0.1", "happy-path-v0.3", "happy-path-intoto-in-dsse-v3"):
+            want_code(verify(root, name), 0)
+            want_code(verify(root, name, identity=identity + "x"), 1)
+            want_code(verify(root, name, issuer=issuer + "/"), 1)
+            want_code(verify(root, name, artifact=root.write("/other", "another file\n")), 1)
+        want_code(root.run("trust", "import", os.path.join(VECTORS, "keys/mock_trusted_root.json")), 0)
+        want_code(verify(root, "happy-path-v0.3"), 1)  # another instance's root
+
+
 def test_another_repository_needs_its_own_root():
     with Server(Repository()) as server, Root() as root:
         result = root.run("trust", "init", "--mirror", server.url, env=at(AUGUST))
