@@ -279,5 +279,33 @@ expect "the repository is gone: the service fails" fails inside systemctl start 
 expect "what was installed stays" test "$newer" = "$(installed)"
 expect "the journal says why" grep -q 'pullguard trust update: public-good: ' <<<"$(inside journalctl --no-pager -u pullguard-trust.service)"
 inside systemctl reset-failed pullguard-trust.service
+# A repository of the test's own; a second state is published when the file "step" is there.
+export PYTHONPATH=$PG_LIB
+start tuf python3 -c 'import os, sys, time
+from tuf_repository import Repository, Server, TARGET
+repository = Repository()
+with Server(repository) as server:
+    open(sys.argv[1], "wb").write(repository.files["1.root.json"])
+    print(server.url, flush=True)
+    while not os.path.exists(sys.argv[2]): time.sleep(0.05)
+    repository.step()
+    repository.target = TARGET + b"\n"
+    repository.publish()
+    print("published", flush=True)
+    time.sleep(600)' "$PG_NODE/first-root.json" "$PG_WORK/step"
+wait_for 10 test -s "$PG_WORK/tuf.log" || { cat "$PG_WORK/tuf.log"; die "the trust root's repository does not start"; }
+expect "a trust root is initialised" inside "$PG_PREFIX/bin/pullguard" trust init --mirror "$(head -n 1 "$PG_WORK/tuf.log")" --initial-root /first-root.json
+: >"$PG_WORK/step"
+wait_for 10 grep -q published "$PG_WORK/tuf.log" || true
+INSTALLED=$PG_NODE/etc/pullguard/trust/public-good.json
+before=$(stat -c %i "$INSTALLED" 2>/dev/null)
+trust_log()
+{
+    inside systemctl start pullguard-trust.service || { inside journalctl --no-pager -u pullguard-trust.service; return 1; }
+}
+expect "the service refreshes it, below its restrictions" trust_log
+expect "without a failure" is pullguard-trust.service Result success
+expect "the new one is installed" [ "$(stat -c %i "$INSTALLED")" != "$before" ]
+expect "and can be read by everybody" [ "$(stat -c %a "$INSTALLED")" = 644 ]
 expect "no unit of ours has failed" [ -z "$(inside systemctl list-units --failed --plain --no-legend 'pullguard*')" ]
 results
