@@ -3,8 +3,9 @@
 import os
 import re
 import subprocess
+import tempfile
 
-from harness import BUILD, SOURCE, main, run, want, want_code, want_text
+from harness import BUILD, SOURCE, Root, main, run, want, want_code, want_text
 
 
 def commands():
@@ -29,7 +30,7 @@ def help_options(command):
 def man_sections():
     """Command -> options, from the mdoc source that was installed."""
     with open(os.path.join(BUILD, "packaging/man/pullguard.1"), encoding="utf-8") as file:
-        text = file.read()
+        text = file.read().split("\n.Sh DESCRIPTION\n", 1)[1].split("\n.Sh ", 1)[0]
     sections, shared = {}, []
     for part in re.split(r"^\.Ss ", text, flags=re.M)[1:]:
         head = part.split("\n", 1)[0]
@@ -143,21 +144,97 @@ def test_closed_descriptors():
     want(done.returncode == 0, "exit status %d" % done.returncode)
 
 
-def test_completion_knows_commands_and_options():
+def completions(questions):
+    """What bash offers for each line of words, the last of which is being written; in a folder with a file and a folder."""
     script = os.path.join(SOURCE, "packaging/completions/pullguard")
-    program = os.environ["PG_CLI"]
+    lines = ['source "$0"']
+    for words in questions:
+        lines.append("COMP_WORDS=(%s); COMP_CWORD=%d; COMPREPLY=(); _pullguard; printf '%%s\\n' \"${COMPREPLY[@]}\" ==="
+                     % (" ".join("'%s'" % word for word in (os.environ["PG_CLI"], *words)), len(words)))
+    with tempfile.TemporaryDirectory() as folder:
+        with open(folder + "/a-file", "w", encoding="ascii"):
+            os.mkdir(folder + "/a-folder")
+        done = subprocess.run(["bash", "-c", "\n".join(lines), script], capture_output=True, text=True, check=True, cwd=folder)
+    answers = done.stdout.split("===\n")[:-1]
+    want(len(answers) == len(questions) and not done.stderr, "an answer for each", done.stderr)
+    return [set(answer.split()) for answer in answers]
 
-    def complete(*words):
-        line = " ".join("'%s'" % word for word in (program,) + words)
-        done = subprocess.run(["bash", "-c", 'source "$0"; COMP_WORDS=(%s); COMP_CWORD=%d; _pullguard; '
-                               'printf "%%s\\n" "${COMPREPLY[@]}"' % (line, len(words)), script],
-                              capture_output=True, text=True, check=False)
-        return set(done.stdout.split())
 
-    want("verify" in complete("ver") and "version" in complete("ver"), "%s" % complete("ver"))
-    want({"lint", "explain"} <= complete("policy", ""), "%s" % complete("policy", ""))
-    want("--save-evidence" in complete("check", "--sa"), "%s" % complete("check", "--sa"))
-    want("--strict" in complete("policy", "lint", "--s"), "%s" % complete("policy", "lint", "--s"))
+def help_values(command):
+    """Option -> what its value is called."""
+    return dict(re.findall(r"^  (?:-\w, |    )(--[a-z-]+) (\S+)", run(*command.split(), "--help").out, re.M))
+
+
+def test_completion_knows_every_command_and_option():
+    first = {command.split()[0] for command in commands()}
+    questions, wanted = [("",), ("--root", "/x", "")], [first, first]
+    for group in {command.split()[0] for command in commands() if " " in command}:
+        questions.append((group, ""))
+        wanted.append({command.split()[1] for command in commands() if command.startswith(group + " ")})
+    for command in commands():
+        questions.append((*command.split(), "--"))
+        wanted.append({option for option in help_options(command) if option.startswith("--")} | {"--root", "--json", "--help"})
+    for words, offered, names in zip(questions, completions(questions), wanted):
+        want(names <= offered, "%s: not offered: %s" % (" ".join(words), names - offered))
+        surplus = {name for name in offered - names if name not in ("--version", "a-file", "a-folder")}
+        want(not surplus, "%s: offered, not there: %s" % (" ".join(words), surplus))
+
+
+def test_completion_knows_files_and_words():
+    questions, values = [], []
+    for command in commands():
+        for option, value in help_values(command).items():
+            questions.append((*command.split(), option, ""))
+            values.append(value)
+    want(len(questions) > 50 and {"FILE", "DIR"} <= set(values), "options with values: %s" % set(values))
+    for words, value, offered in zip(questions, values, completions(questions)):
+        if value == "DIR":
+            want(offered == {"a-folder"}, "%s: %s" % (words, offered))
+        elif value in ("FILE", "PROGRAM") or "FILE" in value.split("|"):
+            want(offered == {"a-file", "a-folder"}, "%s: %s" % (words, offered))
+        elif re.fullmatch(r"[a-z]+(\|[a-z]+)+", value):
+            want(offered == set(value.split("|")), "%s: %s" % (words, offered))
+
+
+def test_exit_codes_are_the_manuals():
+    """The help of each command names its codes; the manual's table is that of cli.h and doctor.h."""
+    with open(os.path.join(BUILD, "packaging/man/pullguard.1"), encoding="utf-8") as file:
+        section = file.read().split(".Sh EXIT STATUS\n", 1)[1].split("\n.Sh ", 1)[0]
+    want(re.findall(r"^\.It (\d)$", section, re.M) == ["0", "1", "2"], "codes", section)
+    with open(os.path.join(SOURCE, "plugin/cli/cli.h"), encoding="utf-8") as file:
+        codes = dict(re.findall(r"EXIT_(YES|NO|UNDECIDED) = (\d)", file.read()))
+    want(codes == {"YES": "0", "NO": "1", "UNDECIDED": "2"}, "%s" % codes)
+    with open(os.path.join(SOURCE, "plugin/cli/doctor/doctor.h"), encoding="utf-8") as file:
+        doctor = re.findall(r"EXIT_DOCTOR_[A-Z]+ = (\d)", file.read())
+    want(doctor == ["3"] and "0 in order, 1 warnings, 2 failures, 3" in section, "doctor's: %s" % doctor, section)
+    for command in commands():
+        text = run(*command.split(), "--help").out
+        found = re.search(r"Exit status: (.*?)\.(?:\n|$)", text, re.S)
+        want(found or command == "version", "%s: its help names no exit status" % command, text)
+        if found:
+            said = set(re.findall(r"(?:^|[ ,])(\d) ", " " + found.group(1).replace("\n", " ")))
+            want("0" in said and said <= {"0", "1", "2", "3"}, "%s: %s" % (command, said))
+
+
+def test_exit_codes():
+    """One run for each code that can be had without a registry."""
+    policy = ("apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nmetadata: {name: a}\nspec:\n"
+              "  images: [{glob: \"good.example/**\"}]\n  authorities: [{static: {action: pass}}]\n")
+    digest = "@sha256:" + "0" * 64
+    with Root() as root:
+        root.write("/etc/pullguard/policy.d/a.yaml", policy)
+        bad, empty = root.write("/bad.yaml", "kind: ["), root.write("/empty", "")
+        for code, arguments in [
+                (0, ["check", "good.example/a" + digest]), (1, ["check", "bad.example/a" + digest]), (2, ["check", "//"]),
+                (0, ["policy", "lint"]), (1, ["policy", "lint", bad]), (1, ["policy", "lint", "/no/such/file"]),
+                (0, ["policy", "explain", "good.example/a"]), (1, ["policy", "explain", "bad.example/a"]),
+                (2, ["policy", "explain", "--policy", bad, "x"]), (0, ["policy", "convert"]), (2, ["policy", "convert", "/no/such/file"]),
+                (2, ["replay", empty]), (2, ["verify", "--key", empty, "x"]), (2, ["verify-blob", empty]), (2, ["trust", "show", "none"]),
+                (0, ["trust", "show"]), (0, ["cache", "list"]), (0, ["cache", "clear"]), (0, ["audit", "verify", empty]),
+                (2, ["audit", "verify", "/no/such/file"]), (1, ["node-key", "show"]), (0, ["status"]), (0, ["version"]),
+                (2, ["enable", "containerd", "--dry-run"]), (2, ["enable", "docker"]), (0, ["help"]), (0, ["help", "check"]),
+                (2, ["help", "frobnicate"])]:
+            want_code(root.run(*arguments), code)
 
 
 if __name__ == "__main__":

@@ -52,8 +52,9 @@ START_TEST(grants_go_to_the_images_own_registry)
     ck_assert_msg(settings_parse(span_str(c->settings), "settings", &settings, &err), "%s", err.text);
     make_request(c, &request);
     ck_assert(wants_add(&wants, WANT_MANIFEST, c->host, "team/app", "v1", 1000, &err));
-    ck_assert_msg(job_write(JOB_ALL_ENDPOINTS, "/nonexistent", &settings, &request, &wants, 1000, &plan, &message, &err),
-                  "%s", err.text);
+    ck_assert_msg(
+        job_write(JOB_ALL_ENDPOINTS, "/nonexistent", &settings, &request, &wants, 1000, &plan, &message, &err), "%s",
+        err.text);
     ck_assert_uint_eq(plan.job.registry_count, 1);
     ck_assert_uint_eq(plan.job.registries[0].count, 1);
     endpoint = &plan.job.registries[0].endpoints[0];
