@@ -156,9 +156,19 @@ stop_registry() { stop "$REGISTRY_PID"; }
 start_registry() { registry_start registry port="${R#*:}"; }
 
 HOOKS=/hooks gate_tests "OCI hook" ""
-mkdir -p "$HANDLERS"
-cp "$PG_LIBEXEC/pullguard-crun.so" "$HANDLERS/.new"
-mv "$HANDLERS/.new" "$HANDLERS/pullguard-crun.so"
+enable_crun() { inside "$PG_PREFIX/bin/pullguard" enable --yes crun; }
+refuses_damaged()
+{
+    cp "$PG_LIBEXEC/pullguard-crun.so" "$PG_WORK/handler.whole"
+    truncate -s "$1" "$PG_LIBEXEC/pullguard-crun.so"
+    ! enable_crun >"$PG_WORK/enable.out" 2>&1 && grep -q 'pullguard-crun.so is damaged: crun would refuse every command' "$PG_WORK/enable.out" &&
+        [ ! -L "$HANDLERS/pullguard.so" ]
+}
+for bytes in 0 4096 20000; do
+    expect "crun handler: enable links no file that is cut off after $bytes bytes" refuses_damaged "$bytes"
+    cat "$PG_WORK/handler.whole" >"$PG_LIBEXEC/pullguard-crun.so"
+done
+expect "crun handler: enable links the whole one" enable_crun
 gate_tests "crun handler" "pullguard: "
 
 # podman before 4.6 copies the annotations of an image's manifest to the container, and crun asks no handler about a sandbox.

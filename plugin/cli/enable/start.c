@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The start gates: what meets images that came by another road than a verified pull. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/mem.h"
 #include "config.h"
 #include "plugin/cli/enable/enable.h"
@@ -24,11 +29,32 @@ bool plan_oci_hook(const struct cli *cli, struct changes *changes, struct error 
         err);
 }
 
+/* As crun will do it, in a process that may die of it: a file that is cut off ends whoever reads its missing pages. */
+static bool can_be_loaded(const char *path)
+{
+    int status = -1;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+
+        _exit(library && dlsym(library, "run_oci_handler_get_handler") ? 0 : 1);
+    }
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 bool plan_crun(const struct cli *cli, struct changes *changes, struct error *err)
 {
     if (!enable_need_program(cli, PG_LIBEXECDIR "/pullguard-crun.so",
                              "crun would refuse every command, and running containers could not be stopped", err))
         return false;
+    /* Programs below another root may be another machine's. */
+    if (cli->root[0] == '\0' && !can_be_loaded(PG_LIBEXECDIR "/pullguard-crun.so"))
+        return error_set(err, REASON_MALFORMED,
+                         "%s is damaged: crun would refuse every command. Install pullguard again",
+                         PG_LIBEXECDIR "/pullguard-crun.so");
     return changes_add_link(changes, CRUN_HANDLER_PATH, PG_LIBEXECDIR "/pullguard-crun.so", err);
 }
 
