@@ -305,6 +305,16 @@ def test_start_gates():
         same_but_state(before, root.tree())
 
 
+def test_restart_is_for_this_machine():
+    with Root() as root:
+        before = root.tree()
+        for command in ("enable", "disable"):
+            result = root.run(command, "-y", "--restart", "containerd")
+            want_code(result, 2)
+            want_text(result.err, "below --root", result)
+        want(root.tree() == before, "changed")
+
+
 def test_programs_that_are_not_there():
     for gate in ("containerd", "oci-hook", "crun", "nri"):
         with Empty() as root:

@@ -245,6 +245,30 @@ expect "with the same key" test "$key" = "$(inside cat /var/lib/pullguard/node-k
 inside systemctl stop pullguard-endorser.service
 expect "stopping it leaves the directory of the engine's socket" inside test -d /run/pullguard
 
+# ---- enable restarts nothing, unless asked ------------------------------------------------------------------------------------------------
+# A CRI-O that only runs, so that its restarts can be counted.
+inside sh -c 'printf "[Service]\nExecStart=/bin/sleep 600\n" >/run/systemd/system/crio.service; mkdir -p /etc/crio'
+inside systemctl daemon-reload
+inside systemctl start crio.service
+CRIO=$(property crio.service MainPID)
+pullguard() { inside "$PG_PREFIX/bin/pullguard" "$@"; }
+expect "enable crio" pullguard enable --yes crio
+expect "restarts nothing" is crio.service MainPID "$CRIO"
+expect "and starts nothing" is pullguard-endorser.service ActiveState inactive
+restarted() { [ "$(property crio.service MainPID)" != "$CRIO" ] && is crio.service ActiveState active; }
+expect "asked to restart" pullguard enable --yes --restart crio
+expect "CRI-O is restarted" restarted
+expect "the endorser runs" is pullguard-endorser.service ActiveState active
+expect "and will after a boot" is pullguard-endorser.service UnitFileState enabled
+expect "enable podman" pullguard enable --yes --restart podman
+CRIO=$(property crio.service MainPID)
+expect "disable crio" pullguard disable --yes --restart crio
+expect "CRI-O is restarted again" restarted
+expect "the endorser still runs: podman needs it" is pullguard-endorser.service ActiveState active
+expect "disable podman" pullguard disable --yes --restart podman
+expect "the endorser is stopped with the last one" is pullguard-endorser.service ActiveState inactive
+inside systemctl stop crio.service
+
 # ---- the trust roots' timer -----------------------------------------------------------------------------------------------------------------
 expect "the timer waits" inside systemctl start pullguard-trust.timer
 expect "its next run is known" test -n "$(property pullguard-trust.timer NextElapseUSecRealtime)"

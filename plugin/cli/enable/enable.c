@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pullguard enable, disable, status: drop-ins only, shown first, undone byte for byte. Restarts nothing. */
+/* pullguard enable, disable, status: drop-ins only, shown first, undone byte for byte. Restarts nothing unasked. */
 #include "plugin/cli/enable/enable.h"
 
 #include <errno.h>
@@ -22,6 +22,7 @@ struct enable_values {
     bool yes;
     bool dry_run;
     bool force;
+    bool restart;
 };
 
 static const struct runtime containerd = {
@@ -36,6 +37,7 @@ static const struct runtime crio = {
     "crio", plan_crio,
     "systemctl enable --now pullguard-endorser.service && systemctl restart crio, then \"pullguard doctor\".",
     "systemctl restart crio; then stop pullguard-endorser.service.",
+    true, { "crio.service", NULL },
 };
 static const struct runtime podman = {
     "podman",
@@ -44,6 +46,7 @@ static const struct runtime podman = {
     "read the "
     "files at each pull.",
     "podman pulls as it did before.",
+    true, { NULL },
 };
 static const struct runtime oci_hook = {
     "oci-hook", plan_oci_hook,
@@ -60,6 +63,7 @@ static const struct runtime nri = {
     "nri", plan_nri,
     "systemctl restart containerd (or crio), with the plugin among the required ones (pullguard(1), section RUNTIMES).",
     "restart the runtime.",
+    false, { "containerd.service", "crio.service", NULL },
 };
 const struct runtime *const runtimes[] = { &containerd, &crio, &podman, &oci_hook, &crun, &nri };
 const size_t runtime_count = ARRAY_LEN(runtimes);
@@ -219,11 +223,12 @@ static int enable_run(const struct cli *cli, const void *values_, const struct t
     if (runtime == NULL)
         return EXIT_UNDECIDED;
     changes.runtime = runtime->name;
-    if (!runtime->plan(cli, &changes, &err) || !changes_compare(&changes, &different, &err))
+    if ((values->restart && !restart_possible(cli, &err)) || !runtime->plan(cli, &changes, &err) ||
+        !changes_compare(&changes, &different, &err))
         return say_failed(cli, &err);
     if (different == 0) {
         printf("%s is enabled already: nothing to change.\n", runtime->name);
-        return EXIT_YES;
+        return !values->restart || enable_restart(runtime, &err) ? EXIT_YES : say_failed(cli, &err);
     }
     changes_print(cli, &changes);
     if (runtime->plan != plan_podman) /* which runs no pods */
@@ -234,7 +239,10 @@ static int enable_run(const struct cli *cli, const void *values_, const struct t
         return EXIT_UNDECIDED;
     if (!apply_all(cli, &changes, &err))
         return say_failed(cli, &err);
-    printf("%s is enabled. Next: %s\n", runtime->name, runtime->after_enable);
+    if (values->restart && !enable_restart(runtime, &err))
+        return say_failed(cli, &err);
+    printf("%s is enabled. Next: %s\n", runtime->name,
+           values->restart ? "\"pullguard doctor --canary\"" : runtime->after_enable);
     return EXIT_YES;
 }
 
@@ -299,7 +307,7 @@ static int disable_run(const struct cli *cli, const void *values_, const struct 
 
     if (runtime == NULL)
         return EXIT_UNDECIDED;
-    if (!ledger_read(cli->root, runtime->name, &ledger, &err))
+    if ((values->restart && !restart_possible(cli, &err)) || !ledger_read(cli->root, runtime->name, &ledger, &err))
         goto failed;
     if (ledger.count == 0) {
         printf("%s is not enabled: nothing to restore.\n", runtime->name);
@@ -319,7 +327,10 @@ static int disable_run(const struct cli *cli, const void *values_, const struct 
     }
     if (!ledger_remove(cli->root, runtime->name, &ledger, &err))
         goto failed;
-    printf("%s is disabled: every file is as it was. Next: %s\n", runtime->name, runtime->after_disable);
+    if (values->restart && !disable_restart(cli, runtime, &err))
+        goto failed;
+    printf("%s is disabled: every file is as it was.%s%s\n", runtime->name, values->restart ? "" : " Next: ",
+           values->restart ? "" : runtime->after_disable);
     return EXIT_YES;
 
 failed:
@@ -419,11 +430,13 @@ static int status_run(const struct cli *cli, const void *values_ UNUSED, const s
 static const struct option_spec enable_options[] = {
     ENABLE_OPTION("yes", 'y', yes, "do not ask"),
     ENABLE_OPTION("dry-run", 'n', dry_run, "show what would change, and change nothing"),
+    ENABLE_OPTION("restart", 0, restart, "start and restart the units that it needs, now"),
 };
 static const struct option_spec disable_options[] = {
     ENABLE_OPTION("yes", 'y', yes, "do not ask"),
     ENABLE_OPTION("dry-run", 'n', dry_run, "show what would change, and change nothing"),
     ENABLE_OPTION("force", 0, force, "restore even files that were changed since"),
+    ENABLE_OPTION("restart", 0, restart, "restart the units that it concerns, and stop those nobody needs"),
 };
 
 const struct command command_enable = {

@@ -11,11 +11,19 @@ struct runtime {
     bool (*plan)(const struct cli *cli, struct changes *changes, struct error *err);
     const char *after_enable;  /* what a person does next */
     const char *after_disable;
+    bool endorser;             /* needs pullguard-endorser.service */
+    const char *restart[3];    /* units that read their configuration at start only; NULL-terminated */
 };
 
 extern const struct runtime *const runtimes[];
 extern const size_t runtime_count;
 const struct runtime *runtime_find(const char *name);
+
+/* restart.c: starts and restarts, by systemd, what the runtime needs; only when --restart asks for it. */
+bool restart_possible(const struct cli *cli, struct error *err) MUST_CHECK; /* not below --root */
+bool enable_restart(const struct runtime *runtime, struct error *err) MUST_CHECK;
+/* The same after `disable`; the endorser is stopped when nobody needs it any more. */
+bool disable_restart(const struct cli *cli, const struct runtime *runtime, struct error *err) MUST_CHECK;
 
 /* What a link or a file of ours names has to be there: the runtimes take a dangling one for a failure of everything. */
 bool enable_need_program(const struct cli *cli, const char *path, const char *otherwise, struct error *err) MUST_CHECK;
