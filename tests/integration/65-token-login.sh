@@ -139,6 +139,19 @@ provider_config "127.0.*.1:$PORT" wrong
 decide "kubelet's credential provider with a wrong answer" deny unauthorized demo/bundle
 provider_config "*.example:$PORT" secret
 decide "kubelet's credential provider for other images" deny unauthorized demo/bundle
+# The usual places, unasked; an empty list switches them off.
+rm "$ETC/auth.json"
+for place in /var/lib/kubelet /root/.docker /run/containers/0; do
+    mkdir -p "$PG_NODE$place"
+    file=$PG_NODE$place/$([ "$place" = /run/containers/0 ] && echo auth.json || echo config.json)
+    printf '{"auths":{"%s":{"auth":"%s"}}}\n' "$REG" "$(b64 node:secret)" >"$file"
+    chmod 0600 "$file"
+    pg_settings "cache: {enabled: false}"
+    decide "found in $place" allow ok demo/bundle
+    pg_settings "cache: {enabled: false}" "credentials: []"
+    decide "switched off, $place" deny unauthorized demo/bundle
+    rm "$file"
+done
 pg_settings "cache: {enabled: false}" "credentials: [/etc/pullguard/auth.json]"
 config '{"auths":'
 decide "a broken credentials file is named" deny malformed demo/bundle
