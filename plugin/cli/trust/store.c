@@ -221,5 +221,6 @@ long long trust_age_days(const char *root, const char *name, int64_t now)
 
     if (path == NULL || url == NULL || (stat(url, &status) != 0 && stat(path, &status) != 0))
         return -1;
-    return ((long long)now - (long long)status.st_mtime) / DAY_S;
+    /* a file of the future is the clock's matter (doctor's system.clock), and no older than today */
+    return now > status.st_mtime ? (now - status.st_mtime) / DAY_S : 0;
 }
