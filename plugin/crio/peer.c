@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -47,6 +48,8 @@ static bool ask_kernel(const struct question *question, uid_t *ret)
         return false;
     got = recv(fd, &answer, sizeof(answer), MSG_DONTWAIT); /* the kernel has answered when send returns */
     if (got < (ssize_t)(sizeof(answer.head) + sizeof(answer.body)) || answer.head.nlmsg_type != SOCK_DIAG_BY_FAMILY)
+        return false;
+    if (answer.body.idiag_state != TCP_ESTABLISHED) /* of a closed socket the kernel tells user 0, whose ever it was */
         return false;
     *ret = answer.body.idiag_uid;
     return true;

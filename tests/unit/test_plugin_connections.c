@@ -243,8 +243,12 @@ START_TEST(knows_its_peer)
     if (peer_user(ours, &user)) /* not every kernel has the interface */
         ck_assert_uint_eq(user, geteuid() == 0 ? 1234 : geteuid());
     ck_assert(!peer_user(listener, &user));
-    (void)close(ours);
+    /* Of a socket that was closed the kernel tells user 0: whoever hangs up would be root. */
     (void)close(theirs);
+    user = 4711;
+    ck_assert(!peer_user(ours, &user));
+    ck_assert_uint_eq(user, 4711);
+    (void)close(ours);
     (void)close(listener);
 }
 END_TEST
