@@ -20,6 +20,7 @@
 #include "plugin/engine/start_image.h"
 #include "plugin/engine/verdicts.h"
 #include "plugin/recorder/recorder.h"
+#include "verifier/ref.h"
 
 enum {
     RESPONSE_LEAVES_MS = 5000,
@@ -42,6 +43,7 @@ struct once {
     struct fetcher fetcher;
     bool has_fetcher;
     bool lent;                                /* it is the resident engine's */
+    bool mixed;                               /* it knows secrets of other registries than the image's own */
     bool lent_lost;                           /* that had ended; fetcher is our own now */
     struct engine_config config;
     const struct engine_preloaded *preloaded; /* NULL = an engine of its own */
@@ -162,6 +164,16 @@ static void explain_offline(const struct request *request, struct response *resp
     response->message = message;
 }
 
+/* A policy may look for signatures in another registry. Kept fetchers have the secrets of one registry only. */
+static bool tells_of_others(const struct once *once, const struct session *session)
+{
+    CLEANUP(ref_done) struct ref ref = {0};
+    struct error ignored = ERROR_INIT;
+
+    return !once->request.reference || !ref_parse(span_str(once->request.reference), &ref, &ignored) ||
+           job_plan_tells_of_others(&session->plan, ref.host);
+}
+
 /* One session over; its response is taken. NULL when out of memory. */
 static struct session *hold_session(struct once *once, enum job_look look, struct response *ret)
 {
@@ -181,6 +193,7 @@ static struct session *hold_session(struct once *once, enum job_look look, struc
     session->plan.kept = &once->credentials;
     session->deadline = deadline_of(once);
     run(session);
+    once->mixed = once->mixed || tells_of_others(once, session);
     *ret = session->response;
     session->response = (struct response){0};
     return session;
@@ -265,7 +278,7 @@ static int end_fetcher(struct once *once)
     int fate = once->lent_lost ? WORKER_FETCHER_BROKEN : WORKER_FETCHER_UNTOUCHED;
 
     if (once->has_fetcher && once->lent) {
-        bool clean = once->session && session_drain(once->session, mono_ms() + DRAIN_MS);
+        bool clean = once->session && !once->mixed && session_drain(once->session, mono_ms() + DRAIN_MS);
 
         fate = clean ? WORKER_FETCHER_CLEAN : WORKER_FETCHER_BROKEN;
     } else if (once->has_fetcher) {

@@ -907,6 +907,28 @@ def test_kept_fetchers():
         check("kept fetcher: those before are gone", len(fetchers()) == 1, fetchers())
 
 
+def test_fetcher_of_two_registries():
+    """A decision that needs another registry's credentials as well: the fetcher that was told them is not kept."""
+    for login, kept in (({}, True), ({"127.0.0.2:1": {"auth": base64.b64encode(b"u:p").decode()}}, False),
+                        ({"127.0.0.1": {"auth": base64.b64encode(b"u:p").decode()}}, True)):
+        with Node("cache: {enabled: false}\ncredentials: [/etc/auth.json]\n") as node:
+            auths = {f"{name.split(':')[0]}:{1 if ':' in name else PORT}": value for name, value in login.items()}
+            with open(node.root + "/etc/auth.json", "w") as file:
+                json.dump({"auths": auths}, file)
+            os.chmod(node.root + "/etc/auth.json", 0o644)
+            node.write("policy.d/demo.yaml", POLICY.replace("cosign.pub}}]", """cosign.pub}}, {key: {path: cosign.pub},
+    source: [{oci: "127.0.0.2:1/x"}]}]"""))
+            node.start()
+            time.sleep(3.1)
+            seen = []
+            for _ in range(2):
+                allows(f"two registries, secrets of {list(auths)}", pull(node))
+                time.sleep(0.3)
+                seen.append([p[0] for p in of_node(node, b"fetch")])
+            check("two registries: the fetcher is " + ("kept" if kept else "not kept"),
+                  (seen[0] == seen[1] and len(seen[0]) == 1) if kept else seen == [[], []], seen)
+
+
 def test_upgrade():
     """A package replaces the resident engine's program."""
     with Node() as node, tempfile.TemporaryDirectory() as libexec:
@@ -1128,7 +1150,8 @@ def main():
     start_registry()
     tests = [test_files, test_kills, test_killed_with_a_helper, test_caller_gone, test_deadlines, test_bad_engines,
              test_bad_resident, test_descriptors, test_parallel, test_sandbox, test_logs, test_cache, test_cache_is_swept,
-             test_together, test_spelling, test_resident, test_memory, test_providers, test_kept_fetchers, test_upgrade]
+             test_together, test_spelling, test_resident, test_memory, test_providers, test_kept_fetchers,
+             test_fetcher_of_two_registries, test_upgrade]
     if RESIDENT: # those that need nothing of a per-request engine's own processes, and no changed settings
         tests = [test_files, test_deadlines, test_descriptors, test_parallel, test_cache, test_cache_is_swept,
                  test_together, test_spelling]
