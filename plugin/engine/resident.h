@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The resident engine: keeps what takes time (parsed policies, fetchers with their connections and tokens) and forks a
- * worker for each request, so that a slow client or registry delays nobody else.
+ * The resident engine: keeps what takes time (parsed policies, verdicts, fetchers with their connections and tokens,
+ * answers of credential providers). It reads requests as they come, answers from memory by itself, and forks a worker
+ * for everything else, so that a slow client or registry delays nobody.
  */
 #ifndef PG_PLUGIN_ENGINE_RESIDENT_H
 #define PG_PLUGIN_ENGINE_RESIDENT_H
