@@ -208,7 +208,7 @@ bool provider_ask(const struct provider *provider, const char *directory, const 
     *ret_output = (struct buf)BUF_INIT(PROVIDER_OUTPUT_BYTES);
     if (!run(context, program, provider->args, provider->env, buf_as_span(&request), ret_output, &exit_status, err))
         return error_wrap(err, "credential provider %s", provider->name);
-    if (exit_status != 0) /* what it wrote is not shown: the protocol has nothing but an answer, secrets and all, there */
+    if (exit_status != 0) /* what it wrote is not shown: an answer is all that belongs there, secrets and all */
         return error_set(err, REASON_IO, "credential provider %s: ended with status %d", provider->name, exit_status);
     return provider_parse(provider, buf_as_span(ret_output), image, ret, err) ||
            error_wrap(err, "credential provider %s", provider->name);
