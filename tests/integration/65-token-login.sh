@@ -141,9 +141,9 @@ provider_config "*.example:$PORT" secret
 decide "kubelet's credential provider for other images" deny unauthorized demo/bundle
 # The usual places, unasked; an empty list switches them off.
 rm "$ETC/auth.json"
-for place in /var/lib/kubelet /root/.docker /run/containers/0; do
-    mkdir -p "$PG_NODE$place"
-    file=$PG_NODE$place/$([ "$place" = /run/containers/0 ] && echo auth.json || echo config.json)
+for place in var/lib/kubelet root/.docker run/containers/0; do
+    mkdir -p "$PG_NODE/$place"
+    file=$PG_NODE/$place/$([ "$place" = run/containers/0 ] && echo auth.json || echo config.json)
     printf '{"auths":{"%s":{"auth":"%s"}}}\n' "$REG" "$(b64 node:secret)" >"$file"
     chmod 0600 "$file"
     pg_settings "cache: {enabled: false}"
