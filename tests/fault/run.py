@@ -1113,6 +1113,34 @@ def test_together():
         first.join()
 
 
+def test_rules_swapped():
+    """Rules that become others, by a link somewhere above, while a decision by the first is under way."""
+    with Node() as node:
+        sets = node.root + "/sets"
+        for name, key in (("one", "cosign.pub"), ("two", "prime256v1.pub")):
+            os.makedirs(f"{sets}/{name}/policy.d")
+            node.write(f"{sets}/{name}/policy.d/demo.yaml", POLICY.replace("cosign.pub", key))
+            shutil.copy(f"{VECTORS}/keys/{key}", node.conf + "/keys/" + key)
+        shutil.rmtree(node.conf + "/policy.d")
+        os.symlink("one", sets + "/current")
+        os.symlink(sets + "/current/policy.d", node.conf + "/policy.d")
+        time.sleep(3.1)
+        Registry.delay = 0.5
+        results = []
+        runner = threading.Thread(target=lambda: results.append(pull(node)))
+        runner.start()
+        time.sleep(0.5)
+        os.symlink("two", sets + "/new")
+        os.rename(sets + "/new", sets + "/current")
+        runner.join()
+        Registry.delay = 0.0
+        allows("rules swapped: decided by the first", results[0])
+        denies("rules swapped: not kept under the second", pull(node), "wrong_key")
+        os.symlink("one", sets + "/new")
+        os.rename(sets + "/new", sets + "/current")
+        allows("rules swapped: and back", pull(node))
+
+
 def test_spelling():
     """A verdict kept under one spelling of a name counts for another where the rules see no difference, and only there."""
     short = "demo/legacy:v1"
@@ -1150,11 +1178,11 @@ def main():
     start_registry()
     tests = [test_files, test_kills, test_killed_with_a_helper, test_caller_gone, test_deadlines, test_bad_engines,
              test_bad_resident, test_descriptors, test_parallel, test_sandbox, test_logs, test_cache, test_cache_is_swept,
-             test_together, test_spelling, test_resident, test_memory, test_providers, test_kept_fetchers,
+             test_together, test_spelling, test_rules_swapped, test_resident, test_memory, test_providers, test_kept_fetchers,
              test_fetcher_of_two_registries, test_upgrade]
     if RESIDENT: # those that need nothing of a per-request engine's own processes, and no changed settings
         tests = [test_files, test_deadlines, test_descriptors, test_parallel, test_cache, test_cache_is_swept,
-                 test_together, test_spelling]
+                 test_together, test_spelling, test_rules_swapped]
     wanted = [name for name in sys.argv[3:] if name.startswith("test_")]
     for test in tests:
         if not wanted or test.__name__ in wanted:

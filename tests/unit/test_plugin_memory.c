@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Verdicts in memory, and whom a kept fetcher serves. */
+/* Verdicts in memory, what they depend on, and whom a kept fetcher serves. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,8 +7,10 @@
 #include "base/mem.h"
 #include "plugin/cache/entry.h"
 #include "plugin/cache/memory.h"
+#include "plugin/cache/stamp.h"
 #include "plugin/engine/pool.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/scratch.h"
 
 #define DIGEST "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define OTHER "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
@@ -147,6 +149,45 @@ START_TEST(descriptor_must_agree)
 }
 END_TEST
 
+static bool stamped(const struct consulted *consulted, const char *complaint)
+{
+    CLEANUP(buf_free) struct buf stamp = BUF_INIT(STAMP_MAX_BYTES);
+    struct error err = ERROR_INIT;
+    struct stamp holds;
+    bool made = stamp_make(consulted, "print", false, &stamp, &err);
+
+    ck_assert_msg(made || strstr(err.text, complaint), "%s", err.text);
+    return made && stamp_holds(buf_as_span(&stamp), &holds);
+}
+
+/* A link that leads to another, equally old file after the first was read: no change time tells of it. */
+START_TEST(the_stamp_is_of_what_was_read)
+{
+    CLEANUP(consulted_done) struct consulted consulted = {.began = time_now() + 100};
+    CLEANUP(mem_freep) char *link = mem_strdup(scratch_path("/link"));
+    CLEANUP(mem_freep) char *missing = mem_strdup(scratch_path("/missing"));
+    struct error err = ERROR_INIT;
+
+    scratch_put("/one", "1");
+    scratch_put("/two", "2");
+    ck_assert_int_eq(symlink(scratch_path("/one"), link), 0);
+    ck_assert(consulted_add(&consulted, link, &err) && consulted_add(&consulted, missing, &err));
+    ck_assert(stamped(&consulted, ""));
+    ck_assert_int_eq(unlink(link), 0);
+    ck_assert_int_eq(symlink(scratch_path("/two"), link), 0);
+    ck_assert(!stamped(&consulted, "changed while it was read"));
+    ck_assert_int_eq(unlink(link), 0);
+    ck_assert(!stamped(&consulted, "changed while it was read"));
+    ck_assert_int_eq(symlink(scratch_path("/one"), link), 0);
+    ck_assert(stamped(&consulted, ""));
+    scratch_put("/missing", "3");
+    ck_assert(!stamped(&consulted, "changed while it was read"));
+    ck_assert_int_eq(unlink(missing), 0);
+    consulted.began = time_now();
+    ck_assert(!stamped(&consulted, "changed just now"));
+}
+END_TEST
+
 static bool same_fetcher(const struct request *a, const struct request *b)
 {
     CLEANUP(mem_freep) char *one = pool_key(a);
@@ -185,7 +226,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("plugin memory");
-    TCase *verdicts = tcase_create("verdicts"), *pool = tcase_create("pool");
+    TCase *verdicts = tcase_create("verdicts"), *files = tcase_create("files"), *pool = tcase_create("pool");
 
     tcase_add_checked_fixture(verdicts, NULL, teardown);
     tcase_set_timeout(verdicts, 60);
@@ -197,6 +238,9 @@ int main(void)
     tcase_add_test(verdicts, bounded);
     tcase_add_test(verdicts, descriptor_must_agree);
     suite_add_tcase(suite, verdicts);
+    tcase_add_checked_fixture(files, scratch_begin, scratch_end);
+    tcase_add_test(files, the_stamp_is_of_what_was_read);
+    suite_add_tcase(suite, files);
     tcase_add_test(pool, a_fetcher_serves_one_registry);
     suite_add_tcase(suite, pool);
     return run_suite(suite);
