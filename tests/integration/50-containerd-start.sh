@@ -173,6 +173,17 @@ refused_by_engine "what came by import does not" posing "$R/posing:v1"
 import_image "$R/signed:v1" imposter # another image under the verified name
 refused_by_engine "nor another image under the name of a verified one" imposter "$R/signed:v1"
 
+# An engine that says nothing: the plugin refuses before the runtime's two seconds are over, and stays.
+start silent python3 "$PG_LIB/stub_engine.py" "$PG_NODE/run/pullguard/engine.sock" --silent
+SILENT=$PG_PID
+wait_for 10 test -S "$PG_NODE/run/pullguard/engine.sock"
+if starts waiting "$R/posing:v1"; then fail "engine that does not answer: was started"
+elif grep -q 'pullguard: the resident engine did not answer in time' "$PG_WORK/pull.out"; then pass "engine that does not answer: $(cut -c1-200 "$PG_WORK/pull.out")"
+else fail "engine that does not answer: in other words" "$PG_WORK/pull.out"; fi
+stop "$SILENT"
+rm -f "$PG_NODE/run/pullguard/engine.sock"
+if starts again "$R/posing:v1"; then fail "and the plugin is still asked afterwards"; else pass "and the plugin is still asked afterwards"; fi
+
 # ---- the limit that README states: a plugin that is gone is not asked ---------------------------------------------------------
 pkill -KILL -x pullguard-nri
 wait_for 10 grep -qi 'connection to plugin .*10-pullguard.* closed' "$PG_WORK/nri-containerd.log" || true
