@@ -32,6 +32,7 @@ extern const struct command command_trust_show;
 extern const struct command command_policy_convert;
 extern const struct command command_audit_verify;
 extern const struct command command_cache_list;
+extern const struct command command_cache_renew;
 extern const struct command command_cache_clear;
 extern const struct command command_generate_key_pair;
 extern const struct command command_import_key_pair;

@@ -40,6 +40,7 @@ const struct command *const cli_commands[] = {
     &command_trust_show,
     &command_audit_verify,
     &command_cache_list,
+    &command_cache_renew,
     &command_cache_clear,
     &command_generate_key_pair,
     &command_import_key_pair,

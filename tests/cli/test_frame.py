@@ -230,7 +230,7 @@ def test_exit_codes():
                 (0, ["policy", "explain", "good.example/a"]), (1, ["policy", "explain", "bad.example/a"]),
                 (2, ["policy", "explain", "--policy", bad, "x"]), (0, ["policy", "convert"]), (2, ["policy", "convert", "/no/such/file"]),
                 (2, ["replay", empty]), (2, ["verify", "--key", empty, "x"]), (2, ["verify-blob", empty]), (2, ["trust", "show", "none"]),
-                (0, ["trust", "show"]), (0, ["cache", "list"]), (0, ["cache", "clear"]), (0, ["audit", "verify", empty]),
+                (0, ["trust", "show"]), (0, ["cache", "list"]), (0, ["cache", "renew"]), (0, ["cache", "clear"]), (0, ["audit", "verify", empty]),
                 (2, ["audit", "verify", "/no/such/file"]), (1, ["node-key", "show"]), (0, ["status"]), (0, ["version"]),
                 (2, ["enable", "containerd", "--dry-run"]), (2, ["enable", "docker"]), (0, ["help"]), (0, ["help", "check"]),
                 (2, ["help", "frobnicate"])]:

@@ -79,13 +79,15 @@ def outputs():
             ("policy explain", [HOST + "/demo/legacy:v1"]), ("policy explain", [HOST + "/demo/kl-legacy:v1"]),
             ("policy explain", [HOST + "/demo/att-x:v1"]), ("policy explain", ["--policy", bad, "x"]),
             ("doctor", []), ("status", []), ("trust show", []),
-            ("node-key show", []), ("audit verify", []), ("cache list", []), ("cache clear", []), ("version", []),
+            ("node-key show", []), ("audit verify", []), ("cache list", []), ("cache renew", []), ("cache clear", []), ("version", []),
         ]
         for command, arguments in runs:
             if command == "cache list":
                 time.sleep(3.1)  # what is decided by files changed this very moment is not kept
                 subprocess.run([VERIFIER, "--root", root.path, "-name", HOST + "/demo/legacy:v1", "-digest", DIGEST], check=True,
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            if command == "cache renew":  # other rules: what was verified is stale
+                root.write("/etc/pullguard/policy.d/d.yaml", policy("more", HOST + "/demo/legacy", "key: {path: cosign.pub}"))
             result = root.run(*command.split(), "--json", *arguments)
             try:
                 yield command, arguments, result.json()

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""generate-key-pair, import-key-pair, public-key; cache list and clear."""
+"""generate-key-pair, import-key-pair, public-key; cache list, renew and clear."""
 import os
 import stat
 import subprocess
+import time
 
 from harness import VECTORS, Root, key_text, main, policy, run, want, want_code, want_text
+from node import VERIFIER
 from registry import Registry
 
 PASSWORD = {"COSIGN_PASSWORD": "testpass"}
@@ -80,6 +82,32 @@ def test_no_password_and_nobody_to_ask():
         result = inside(root, "generate-key-pair", stdin=b"")
         # cosign's rule: an empty line is an empty password.
         want(result.code in (0, 2), "exit status", result)
+
+
+def test_cache_renew():
+    digest = "sha256:3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"
+    registry = Registry(os.path.join(VECTORS, "registry"))
+    with Root() as root:
+        name = registry.host + "/demo/legacy:v1"
+        root.write("/etc/pullguard/policy.d/a.yaml", policy("team", registry.host + "/**", key_text()))
+        time.sleep(3.1)  # what is decided by files changed this very moment is not kept
+        subprocess.run([VERIFIER, "--root", root.path, "-name", name, "-digest", digest], check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        want([one["current"] for one in root.run("cache", "list", "--json").json()] == [True], "verified")
+        want(root.run("cache", "renew", "--json").json() == [], "nothing is stale")
+        root.write("/etc/pullguard/policy.d/b.yaml", policy("team-too", registry.host + "/**", key_text()))
+        time.sleep(3.1)
+        want(True not in [one["current"] for one in root.run("cache", "list", "--json").json()], "the rules changed")
+        result = root.run("cache", "renew")
+        want_code(result, 0)
+        want_text(result.out, "allowed  %s  %s" % (name, digest), result)
+        want(True in [one["current"] for one in root.run("cache", "list", "--json").json()], "verified anew")
+        want(root.run("cache", "renew", "--json").json() == [], "once is enough")
+        root.write("/etc/pullguard/policy.d/b.yaml", policy("nobody", registry.host + "/**", extra="      - static: {action: fail}\n"))
+        result = root.run("cache", "renew", "--json")
+        want_code(result, 1)
+        refused = [(one["reference"], one["digest"], one["allowed"]) for one in result.json()]
+        want(refused == [(name, digest, False)], "%s" % refused)
 
 
 def test_cache():

@@ -169,6 +169,15 @@ refused_by_engine()
     elif grep -q 'pullguard: .*not verified on this node' "$PG_WORK/pull.out"; then pass "$1: $(grep -o 'pullguard: .*' "$PG_WORK/pull.out" | cut -c1-120)"
     else fail "$1" "$PG_WORK/pull.out"; fi
 }
+# After a change of the rules what was verified before counts no more, until it is verified anew.
+settled=$(($(date +%s) + 4))
+write_policy second "$R/**" good
+while [ "$(date +%s)" -lt "$settled" ]; do sleep 0.2; done
+refused_by_engine "rules changed: verified under the old ones only" old-rules "$R/signed:v1"
+renew() { "$PG_PREFIX/bin/pullguard" --root "$PG_NODE" cache renew >"$PG_WORK/renew.out" 2>&1 && grep -q "^allowed  $R/signed:v1" "$PG_WORK/renew.out"; }
+expect "rules changed: cache renew verifies anew" renew
+if starts new-rules "$R/signed:v1"; then pass "rules changed: and it starts"; else fail "rules changed: and it starts" "$PG_WORK/pull.out"; fi
+
 refused_by_engine "what came by import does not" posing "$R/posing:v1"
 import_image "$R/signed:v1" imposter # another image under the verified name
 refused_by_engine "nor another image under the name of a verified one" imposter "$R/signed:v1"
