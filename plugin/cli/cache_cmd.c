@@ -188,7 +188,7 @@ static int renew_run(const struct cli *cli, const void *values UNUSED, const str
     json_close_list(&out);
     if (cli->json && !say_json(cli, &json))
         return EXIT_UNDECIDED;
-    return code;
+    return (int)code;
 }
 
 static int clear_run(const struct cli *cli, const void *values UNUSED, const struct text_list *args UNUSED)
