@@ -96,13 +96,6 @@ def measure(command, *options):
     return json.loads(out)
 
 
-def count_requests(command):
-    before = requests_seen()
-    subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    time.sleep(0.1)
-    return requests_seen() - before
-
-
 def show_failure(name, seen, command):
     print(f"      {name}: {seen['ok']} of {seen['runs']} runs succeeded", flush=True)
     run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -117,22 +110,25 @@ def far_away(command, runs):
     return near["wall_us"], trips
 
 
-def row(name, command, key=None, runs=RUNS, at_once=1, warm_up=2, far=False, count=True, denies=False, engine=None):
-    """Measures one command."""
+def row(name, command, key=None, runs=RUNS, at_once=1, warm_up=2, far=False, count=True, denies=False, engine=None, trace=True):
+    """Measures one command. Without trace it is a single process, and its peak is all there is."""
     before = engine_cpu_us(engine) if engine else 0
+    asked = requests_seen()
     seen = measure(command, "-n", str(runs), "-j", str(at_once), "-w", str(warm_up))
     if engine:
         seen["cpu_us"] += (engine_cpu_us(engine) - before) // (runs + warm_up)
+    time.sleep(0.1)
+    asked = requests_seen() - asked
     if denies:
         seen["ok"] = seen["runs"] - seen["ok"]
     if seen["ok"] != seen["runs"]:
         show_failure(name, seen, command)
     result = {"name": name, "wall": seen["wall_us"], "cpu": seen["cpu_us"], "ok": seen["ok"] == seen["runs"], "total": seen["total_us"],
               "runs": runs, "rss": seen["rss_kib"], "all": None, "requests": None, "trips": None, "far": None}
-    if at_once == 1 and runs > 1:
-        result["all"] = measure(command, "-s")["pss_sum_kib"]
-    if count and at_once == 1 and runs > 1:
-        result["requests"] = count_requests(command)
+    if at_once == 1:
+        result["all"] = measure(command, "-s")["pss_sum_kib"] if trace else seen["rss_kib"]
+    if count and at_once == 1:
+        result["requests"] = round(asked / (runs + warm_up))
     if far:
         result["far"], result["trips"] = far_away(command, runs)
     add(result, key)
