@@ -154,7 +154,7 @@ static bool ask_providers(const struct providers *providers, struct span config,
     for (size_t i = 0; i < providers->count && !search->found; i++) {
         CLEANUP(provider_answer_done) struct provider_answer answer = {0};
 
-        if (!provider_matches(&providers->items[i], image))
+        if (providers->items[i].needs_token || !provider_matches(&providers->items[i], image))
             continue;
         if (!ask_provider(&providers->items[i], scope, directory, image, search, &answer, err))
             return false;

@@ -122,6 +122,11 @@ provider_config()
 apiVersion: kubelet.config.k8s.io/v1
 kind: CredentialProviderConfig
 providers:
+- name: with-a-pods-token
+  matchImages: ["$1"]
+  defaultCacheDuration: 10m
+  apiVersion: credentialprovider.kubelet.k8s.io/v1
+  tokenAttributes: {serviceAccountTokenAudience: a, cacheType: Token, requireServiceAccount: true}
 - name: test-provider
   matchImages: ["$1"]
   defaultCacheDuration: 10m

@@ -188,6 +188,23 @@ START_TEST(providers_are_read)
 }
 END_TEST
 
+/* One that works with a pod's token is known as such, and takes nothing from the others. */
+START_TEST(providers_that_need_a_token)
+{
+    struct providers providers CLEANUP(providers_done) = {0};
+    struct error err = ERROR_INIT;
+
+    ck_assert_msg(providers_parse(span_str(PROVIDERS "- name: x\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
+                                                     "  matchImages: [a]\n  defaultCacheDuration: 1h\n"
+                                                     "  tokenAttributes: {requireServiceAccount: true}\n"),
+                                  "file", &providers, &err),
+                  "%s", err.text);
+    ck_assert_uint_eq(providers.count, 2);
+    ck_assert(!providers.items[0].needs_token);
+    ck_assert(providers.items[1].needs_token);
+}
+END_TEST
+
 static const char *const bad_configs[] = {
     "kind: Other\nproviders: []\n",
     "kind: CredentialProviderConfig\n",
@@ -199,8 +216,6 @@ static const char *const bad_configs[] = {
     "matchImages: [a]\n",
     "kind: CredentialProviderConfig\nproviders:\n- name: x\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
     "  matchImages: [a]\n  defaultCacheDuration: soon\n",
-    "kind: CredentialProviderConfig\nproviders:\n- name: x\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
-    "  matchImages: [a]\n  defaultCacheDuration: 1h\n  tokenAttributes: {}\n",
     "kind: CredentialProviderConfig\nproviders:\n- name: x\n  apiVersion: credentialprovider.kubelet.k8s.io/v1\n"
     "  matchImages: [a]\n  defaultCacheDuration: 1h\n  env: [x]\n",
 };
@@ -402,6 +417,7 @@ int main(void)
     tcase_add_test(cases, helpers_answer);
     tcase_add_loop_test(cases, globs_match, 0, ARRAY_LEN(globs));
     tcase_add_test(cases, providers_are_read);
+    tcase_add_test(cases, providers_that_need_a_token);
     tcase_add_loop_test(cases, bad_configs_are_refused, 0, ARRAY_LEN(bad_configs));
     tcase_add_loop_test(cases, provider_answers_are_read, 0, ARRAY_LEN(answers));
     tcase_add_test(cases, programs_are_asked);

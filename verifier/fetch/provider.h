@@ -42,6 +42,7 @@ struct provider {
     char **env;              /* "NAME=value", NULL-terminated */
     size_t env_count;
     int64_t default_cache_s; /* defaultCacheDuration */
+    bool needs_token;        /* tokenAttributes: works with a pod's service account token, which no verifier has */
 };
 
 struct providers {

@@ -119,10 +119,7 @@ static bool provider_read(const char *what, const struct node *node, struct prov
         return bad(what, node, "providers: \"name\" is not the name of a program", err);
     if (!is_api_version(node_get(node, "apiVersion")))
         return bad(what, node, "providers: \"apiVersion\" is not one of credentialprovider.kubelet.k8s.io", err);
-    /* With it the kubelet hands over a pod's service account token, which no verifier has. */
-    if (node_get(node, "tokenAttributes"))
-        return bad(what, node_get(node, "tokenAttributes"),
-                   "providers: \"tokenAttributes\" need a pod's token and are not handled", err);
+    provider.needs_token = node_get(node, "tokenAttributes") != NULL;
     if (!images || images->count == 0)
         return bad(what, node, "providers: \"matchImages\" is missing or empty", err);
     if (!cache_duration(node_get(node, "defaultCacheDuration"), &provider.default_cache_s))
