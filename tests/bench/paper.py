@@ -119,7 +119,7 @@ def colour(label):
 
 
 def bar(y, label, entry, x):
-    said = f"{entry['wall'] / 1000:.1f}" + (f" · {entry['all'] / 1024:.0f} MiB" if entry["all"] else "")
+    said = f"{entry['wall'] / 1000:.1f}" + (f" · {entry['all'] / 1024:.{0 if entry['all'] > 10240 else 1}f} MiB" if entry["all"] else "")
     return (f'<text x="{LEFT - 8}" y="{y + 12}" text-anchor="end">{label}</text>'
             f'<rect x="{LEFT}" y="{y}" width="{max(1, x(entry["wall"]) - LEFT):.1f}" height="{STEP - 5}" fill="{colour(label)}"/>'
             f'<rect x="{LEFT}" y="{y + STEP - 9}" width="{max(1, x(entry["cpu"]) - LEFT):.1f}" height="4" opacity="0.45"/>'
