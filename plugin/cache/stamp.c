@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/cache/stamp.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -24,10 +25,12 @@ enum kind {
 /* Change times of file systems advance in ticks; a later change within this time could leave no trace. */
 enum { RECENT_SECONDS = 2 };
 
+/* Without padding, whose bytes are anything: mark_of() goes over all of them. */
 struct identity {
     uint64_t device, inode, size, changed_ns, modified_ns;
-    uint32_t mode, uid, gid;
+    uint32_t mode, uid, gid, zero;
 };
+static_assert(sizeof(struct identity) == 5 * sizeof(uint64_t) + 4 * sizeof(uint32_t), "padding in struct identity");
 
 static uint64_t nanoseconds(const struct timespec *at)
 {
@@ -130,7 +133,7 @@ static bool add_above(struct buf *buf, struct names *seen, const char *path, str
     return true;
 }
 
-/* 0 = not there. Padding is zero: identify() sets the whole struct. */
+/* 0 = not there. */
 static uint64_t mark_of(const struct identity *identity)
 {
     return format_hash(span_of(identity, sizeof(*identity))) | 1;
