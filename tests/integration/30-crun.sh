@@ -121,11 +121,11 @@ life_goes_on()
     works "$what: delete" crun delete -f "$id"
 }
 
-# damaged KIND: our handler's bytes, as a package strips them, damaged in that way and put in their place by rename. What crun
-# does then is crun's: it loads every handler before it looks at its command.
+# damaged KIND [FILE]: our handler's bytes, as a package strips them, damaged in that way and put in their place by rename. What
+# crun does then is crun's: it loads every handler before it looks at its command.
 damaged()
 {
-    local bytes=$PG_WORK/damaged.so
+    local bytes=$PG_WORK/damaged.so file=${2:-$HANDLERS/pullguard-crun.so}
     rm -f "$bytes"
     strip --strip-unneeded -o "$bytes" "$PG_LIBEXEC/pullguard-crun.so"
     case $1 in
@@ -144,8 +144,8 @@ damaged()
     a-directory) rm "$bytes"; mkdir "$bytes" ;;
     *) die "damaged: $1" ;;
     esac
-    rm -rf "$HANDLERS/pullguard-crun.so"
-    mv -T "$bytes" "$HANDLERS/pullguard-crun.so"
+    rm -rf "$file"
+    mv -T "$bytes" "$file"
 }
 
 # fate KIND: "nothing" when damage of that kind changes nothing, "everything" when crun refuses each of its commands.
@@ -188,6 +188,48 @@ damage_tests()
     install_handler
     works "$suite: damage: what ran runs still" crun exec good-9 /app once
     life_goes_on "$suite: repaired" good-9
+}
+
+# The same damage to the file that `enable crun` links: after --repair everything works again, and the gate is shut as before.
+repair_tests()
+{
+    local suite=$1 kind below=$NODE/below
+    local file=$below$PG_LIBEXEC/pullguard-crun.so
+    rm -rf "$below" "$HANDLERS/pullguard-crun.so"
+    mkdir -p "$below$PG_LIBEXEC"
+    cp -p "$PG_LIBEXEC"/pullguard-crun.so* "$below$PG_LIBEXEC/"
+    ln -s "/below$PG_LIBEXEC/pullguard-crun.so" "$HANDLERS/pullguard-crun.so"
+    allowed "$suite: repair: before the damage" good-11 -b /b
+    works "$suite: repair: started" crun start good-11
+    works "$suite: repair: nothing to do" repair "can be loaded"
+    for kind in empty half-missing random-bytes zeroes flipped-bit-in-the-magic wrong-architecture no-entry-point \
+        unresolved-symbol dangling-link; do
+        damaged "$kind" "$file"
+        if crun list >"$PG_WORK/out" 2>&1 </dev/null; then fail "$suite: repair: $kind: was no damage" "$PG_WORK/out"; fi
+        works "$suite: repair: $kind" repair "was damaged"
+        works "$suite: repair: $kind: list" crun list
+        works "$suite: repair: $kind: state" crun state good-11
+        works "$suite: repair: $kind: exec" crun exec good-11 /app once
+        works "$suite: repair: $kind: kill" crun kill good-11 0
+        refused "$suite: repair: $kind: a refused image" "stub engine: no signature" bad-11 -b /b
+    done
+    life_goes_on "$suite: repair" good-11
+    damaged zeroes "$file"
+    damaged zeroes "$file.second"
+    if repair "its second copy" >"$PG_WORK/out" 2>&1; then
+        fail "$suite: repair: both damaged" "$PG_WORK/out"
+    elif grep -q "Install pullguard again" "$PG_WORK/out"; then
+        pass "$suite: repair: both damaged: $(tail -n 1 "$PG_WORK/out" | cut -c1-120)"
+    else
+        fail "$suite: repair: both damaged" "$PG_WORK/out"
+    fi
+    rm -f "$HANDLERS/pullguard-crun.so"
+    install_handler
+}
+repair()
+{
+    "$PG_PREFIX/bin/pullguard" --root "$NODE/below" enable crun --repair | tee "$PG_WORK/repair.out"
+    grep -q "$1" "$PG_WORK/repair.out"
 }
 
 suite_tests()
@@ -264,6 +306,7 @@ suite_tests()
     works "$suite: and its removal repairs it" crun list
 
     damage_tests "$suite"
+    repair_tests "$suite"
 
     # The OCI hook alone, without the handler.
     rm "$HANDLERS/pullguard-crun.so"

@@ -14,7 +14,10 @@ peers()
 }
 begin "$@"
 systemd_node "$PG_WORK/node"
-UNITS=(pullguard.socket pullguard.service pullguard-endorser.service pullguard-trust.service pullguard-trust.timer)
+cp -a "$PG_LIBEXEC" "$PG_WORK/libexec" # what is damaged here is nobody else's
+mount --bind "$PG_WORK/libexec" "$PG_NODE$PG_LIBEXEC"
+UNITS=(pullguard.socket pullguard.service pullguard-endorser.service pullguard-trust.service pullguard-trust.timer
+    pullguard-crun-repair.path pullguard-crun-repair.service)
 
 # ---- the text ----------------------------------------------------------------------------------------------------------------
 analyze()
@@ -40,6 +43,7 @@ exposed()
 expect "pullguard.service: exposure" exposed pullguard.service 30
 expect "pullguard-endorser.service: exposure" exposed pullguard-endorser.service 30
 expect "pullguard-trust.service: exposure" exposed pullguard-trust.service 30
+expect "pullguard-crun-repair.service: exposure" exposed pullguard-crun-repair.service 16
 
 if ! systemd_boot; then
     say "skipped: the units are not started: $SYSTEMD_REASON"
@@ -332,4 +336,28 @@ expect "without a failure" is pullguard-trust.service Result success
 expect "the new one is installed" [ "$(stat -c %i "$INSTALLED")" != "$before" ]
 expect "and can be read by everybody" [ "$(stat -c %a "$INSTALLED")" = 644 ]
 expect "no unit of ours has failed" [ -z "$(inside systemctl list-units --failed --plain --no-legend 'pullguard*')" ]
+# ---- the handler in crun -------------------------------------------------------------------------------------------------------------
+HANDLER=$PG_WORK/libexec/pullguard-crun.so
+watching()
+{
+    wait_for 5 is pullguard-crun-repair.path SubState waiting >"$PG_WORK/path.out" || { cat "$PG_WORK/path.out"; return 1; }
+}
+mended()
+{
+    wait_for 5 cmp -s "$HANDLER" "$HANDLER.second" || { inside journalctl --no-pager -u 'pullguard-crun-repair*'; return 1; }
+}
+said()
+{
+    inside journalctl --sync
+    inside journalctl --no-pager -u pullguard-crun-repair.service | grep "$1"
+}
+expect "the handler is watched over" inside systemctl enable --now pullguard-crun-repair.path
+expect "it is looked at when that begins" wait_for 5 said "nothing to repair"
+for damage in 'truncate -s 100' 'dd if=/dev/zero bs=4096 count=2 conv=notrunc status=none of=' rm; do
+    expect "waiting for a change" watching
+    case $damage in *=) eval "$damage$HANDLER" ;; *) $damage "$HANDLER" ;; esac
+    expect "${damage%% *}: the second copy takes its place at once" mended
+done
+expect "the journal tells of it" said "was damaged"
+
 results

@@ -23,6 +23,7 @@ struct enable_values {
     bool dry_run;
     bool force;
     bool restart;
+    bool repair;
 };
 
 static const struct runtime containerd = {
@@ -56,7 +57,8 @@ static const struct runtime oci_hook = {
 static const struct runtime crun = {
     "crun",
     plan_crun,
-    "crun loads it with its next command. Try \"crun --version\", then a container that no policy allows.",
+    "systemctl enable --now pullguard-crun-repair.path, which mends a damaged handler. crun loads it with its next "
+    "command: try \"crun --version\", then a container that no policy allows.",
     "containers start without being asked about.",
 };
 static const struct runtime nri = {
@@ -212,6 +214,22 @@ static bool apply_all(const struct cli *cli, const struct changes *changes, stru
     return make_changes(cli, changes, &ledger, &old, err);
 }
 
+static int repair_run(const struct cli *cli, const struct runtime *runtime)
+{
+    struct error err = ERROR_INIT;
+    bool repaired;
+
+    if (runtime->plan != plan_crun) {
+        say_error(cli, "--repair is for crun: nothing of %s's is loaded into another program", runtime->name);
+        return EXIT_UNDECIDED;
+    }
+    if (!repair_crun(cli, &repaired, &err))
+        return say_failed(cli, &err);
+    puts(repaired ? "crun's handler was damaged; its second copy is in its place. Look for what damaged it."
+                  : "crun's handler can be loaded: nothing to repair.");
+    return EXIT_YES;
+}
+
 static int enable_run(const struct cli *cli, const void *values_, const struct text_list *args)
 {
     const struct enable_values *values = values_;
@@ -222,6 +240,8 @@ static int enable_run(const struct cli *cli, const void *values_, const struct t
 
     if (runtime == NULL)
         return EXIT_UNDECIDED;
+    if (values->repair)
+        return repair_run(cli, runtime);
     changes.runtime = runtime->name;
     if ((values->restart && !restart_possible(cli, &err)) || !runtime->plan(cli, &changes, &err) ||
         !changes_compare(&changes, &different, &err))
@@ -431,6 +451,7 @@ static const struct option_spec enable_options[] = {
     ENABLE_OPTION("yes", 'y', yes, "do not ask"),
     ENABLE_OPTION("dry-run", 'n', dry_run, "show what would change, and change nothing"),
     ENABLE_OPTION("restart", 0, restart, "start and restart the units that it needs, now"),
+    ENABLE_OPTION("repair", 0, repair, "crun: put a damaged handler's second copy in its place"),
 };
 static const struct option_spec disable_options[] = {
     ENABLE_OPTION("yes", 'y', yes, "do not ask"),

@@ -32,6 +32,8 @@ bool plan_containerd(const struct cli *cli, struct changes *changes, struct erro
 bool plan_crio(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
 bool plan_oci_hook(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
 bool plan_crun(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
+/* Puts the second copy of crun's handler in the place of a damaged one. *ret_repaired: it was, and no longer is. */
+bool repair_crun(const struct cli *cli, bool *ret_repaired, struct error *err) MUST_CHECK;
 bool plan_nri(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
 bool plan_podman(const struct cli *cli, struct changes *changes, struct error *err) MUST_CHECK;
 
