@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ VERIFIER = ENV.get("PG_TEST_VERIFIER") or f"{LIBEXEC}/pullguard-containerd"
 ENGINE = f"{LIBEXEC}/pullguard-engine"
 QUICK = "--quick" in sys.argv
 RUNS = 10 if QUICK else 40
+ROUNDS = 5
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 NO_CACHE = "cache: {enabled: false}\n"
 CACHE = "cache: {enabled: true, life: 1h}\n"
@@ -110,11 +112,33 @@ def far_away(command, runs):
     return near["wall_us"], trips
 
 
-def row(name, command, key=None, runs=RUNS, at_once=1, warm_up=2, far=False, count=True, denies=False, engine=None, trace=True):
-    """Measures one command. Without trace it is a single process, and its peak is all there is."""
+def in_turns(commands, runs):
+    """What is compared is measured in turns: a machine whose speed drifts is then the same to all. The median of the rounds'
+    medians, the mean of their means."""
+    rounds = [[measure(command, "-n", str(runs // ROUNDS), "-w", "1") for command in commands] for _ in range(ROUNDS)]
+    merged = []
+    for parts in zip(*rounds):
+        merged.append({"wall_us": statistics.median(part["wall_us"] for part in parts),
+                       "cpu_us": statistics.mean(part["cpu_us"] for part in parts), "rss_kib": max(part["rss_kib"] for part in parts),
+                       **{member: sum(part[member] for part in parts) for member in ("ok", "runs", "total_us")}})
+    return merged
+
+
+def compare(*rows, runs=RUNS, far=False, count=True):
+    """Rows of (name, command, key) that belong together."""
+    for (name, command, key), seen in zip(rows, in_turns([command for _, command, _ in rows], runs)):
+        row(name, command, key, runs=1, warm_up=0, seen=seen, far=far and command[0] != "/bin/true",
+            count=count and command[0] != "/bin/true")
+
+
+def row(name, command, key=None, runs=RUNS, at_once=1, warm_up=2, far=False, count=True, denies=False, engine=None, trace=True,
+        seen=None):
+    """Measures one command. Without trace it is a single process, and its peak is all there is. seen: was measured already, and
+    is run for the count of its requests alone."""
     before = engine_cpu_us(engine) if engine else 0
     asked = requests_seen()
-    seen = measure(command, "-n", str(runs), "-j", str(at_once), "-w", str(warm_up))
+    once = measure(command, "-n", str(runs), "-j", str(at_once), "-w", str(warm_up))
+    seen = seen or once
     if engine:
         seen["cpu_us"] += (engine_cpu_us(engine) - before) // (runs + warm_up)
     time.sleep(0.1)
@@ -130,7 +154,7 @@ def row(name, command, key=None, runs=RUNS, at_once=1, warm_up=2, far=False, cou
     if count and at_once == 1:
         result["requests"] = round(asked / (runs + warm_up))
     if far:
-        result["far"], result["trips"] = far_away(command, runs)
+        result["far"], result["trips"] = far_away(command, RUNS)
     add(result, key)
     return result
 

@@ -78,7 +78,8 @@ def table():
              "Medians of wall time, means of CPU time (with all children). peak = the largest process, shared pages and all; all = the sum",
              "of every process's peak, shared pages divided among those who share them; 20 ms away = the same with a",
              "registry behind a proxy that delays each exchange by 20 ms; trips = sequential exchanges with the registry, told by one that",
-             "delays by 100 ms (connecting counts as one). With the resident engine, CPU is the hook's plus the engine's, memory the hook's alone.",
+             "delays by 100 ms (connecting counts as one). What is compared is measured in turns. With the resident engine, CPU is the",
+             "hook's plus the engine's, memory the hook's alone.",
              "", HEAD]
     lines += [line(entry) for entry in ROWS]
     lines += ["", "the aims, and what this run measured (none of them is a test)"] + [aim_line(*aim) for aim in aims()]

@@ -9,7 +9,7 @@ import sys
 import time
 
 from lab import (CACHE, COSIGN, ENGINE, KEYS, NODE, NO_CACHE, PULLGUARD, QUICK, REGISTRY, RUNS, SOURCE, TOOLS, VERIFIER, WORK,
-                 Resident, cosign_verify, decide, digest_of, key_authority, measure, policies, policy, push_many, rate, row, section,
+                 Resident, compare, cosign_verify, decide, digest_of, key_authority, measure, policies, policy, push_many, rate, row, section,
                  settings, wait_socket, write_policies)
 import paper
 
@@ -39,10 +39,10 @@ def cold():
     section("one decision, nothing kept (a process, its children, the registry on loopback)")
     settings(NO_CACHE)
     policies(1)
-    row("/bin/true", ["/bin/true"], runs=200, count=False)
-    for layout, name in (("legacy", ".sig tag"), ("bundle", "bundle")):
-        row(f"cosign verify, {name}", cosign_verify(f"bench/{layout}"), f"cold.cosign.{layout}", far=True)
-        row(f"pullguard, {name}", decide(f"bench/{layout}"), f"cold.pullguard.{layout}", far=True)
+    compare(("/bin/true", ["/bin/true"], None),
+            *((f"{who}, {name}", command(f"bench/{layout}"), f"cold.{who.split()[0]}.{layout}")
+              for layout, name in (("legacy", ".sig tag"), ("bundle", "bundle"))
+              for who, command in (("cosign verify", cosign_verify), ("pullguard", decide))), far=True)
 
 
 def settle():
@@ -54,8 +54,8 @@ def cached():
     section("the same image again")
     settings(CACHE)
     settle()
-    row("/bin/true", ["/bin/true"], "hit.true", runs=500, count=False)
-    row("pullguard, verdict cached on disk", decide("bench/bundle"), "hit.pullguard", runs=500)
+    compare(("/bin/true", ["/bin/true"], "hit.true"),
+            ("pullguard, verdict cached on disk", decide("bench/bundle"), "hit.pullguard"), runs=500)
 
 
 def resident_first():
@@ -143,10 +143,10 @@ def keyless():
                            f'        identities: [{{issuer: "{ISSUER}", subject: "{IDENTITY}"}}]\n      ctlog: {{trustRootRef: mock}}')])
     settings(NO_CACHE)
     for repo, name in (("demo/kl-legacy", ".sig tag"), ("demo/kl-bundle-r1", "bundle")):
-        row(f"cosign verify, keyless, {name}",
-            [COSIGN, "verify", "--certificate-identity", IDENTITY, "--certificate-oidc-issuer", ISSUER, "--trusted-root",
-             trusted_root, f"{REGISTRY}/{repo}@{digest_of(repo)}"], f"keyless.cosign.{repo}")
-        row(f"pullguard, keyless, {name}", decide(repo), f"keyless.pullguard.{repo}")
+        compare((f"cosign verify, keyless, {name}",
+                 [COSIGN, "verify", "--certificate-identity", IDENTITY, "--certificate-oidc-issuer", ISSUER, "--trusted-root",
+                  trusted_root, f"{REGISTRY}/{repo}@{digest_of(repo)}"], f"keyless.cosign.{repo}"),
+                (f"pullguard, keyless, {name}", decide(repo), f"keyless.pullguard.{repo}"))
 
 
 def sbom():
