@@ -159,6 +159,11 @@ def row(name, command, key=None, runs=RUNS, at_once=1, warm_up=2, far=False, cou
     return result
 
 
+def wall(name, wall_us, key):
+    """A row of which only the wall time is known."""
+    add({"name": name, "wall": wall_us, "cpu": None, "rss": None, "all": None, "requests": None, "trips": None, "far": None}, key)
+
+
 def rate(name, per_second, key, good=True):
     """A number of decisions (or bare verifications) a second."""
     bare = SEEN.get("rate.bare", {}).get("rate")

@@ -10,7 +10,7 @@ import time
 
 from lab import (CACHE, COSIGN, ENGINE, KEYS, NODE, NO_CACHE, PULLGUARD, QUICK, REGISTRY, RUNS, SOURCE, TOOLS, VERIFIER, WORK,
                  Resident, compare, cosign_verify, decide, digest_of, key_authority, measure, policies, policy, push_many, rate, row, section,
-                 settings, wait_socket, write_policies)
+                 settings, wait_socket, wall, write_policies)
 import paper
 
 IDENTITY = "https://github.com/example/app/.github/workflows/release.yml@refs/heads/main"
@@ -73,8 +73,8 @@ def resident():
     policies(1)
     first = resident_first()
     with Resident() as engine:
+        wall("pullguard, bundle, first request of its engine", first, "warm.first")
         row("pullguard, bundle, verdict not kept", decide("bench/bundle"), "warm.anew", far=True, engine=engine)
-        print(f"        the first request to a fresh engine: {first / 1000:.1f} ms", flush=True)
         for at_once in (8, CLIENTS):
             row(f"  {at_once} at once", decide("bench/bundle"), f"warm.anew.{at_once}", runs=at_once * (4 if QUICK else 10),
                 at_once=at_once, engine=engine)
