@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/privkey.h"
 
+#include <openssl/conf.h>
 #include <openssl/core_names.h>
+#include <openssl/pem.h>
 
 #include "base/encode.h"
 #include "base/limits.h"
@@ -12,6 +14,7 @@
 
 struct privkey {
     EVP_PKEY *pkey;
+    OSSL_LIB_CTX *external; /* the key's own context when it is a provider's; NULL = the default one */
     struct pubkey *public_half;
 };
 
@@ -20,6 +23,7 @@ void privkey_free(struct privkey *key)
     if (!key)
         return;
     EVP_PKEY_free(key->pkey);
+    OSSL_LIB_CTX_free(key->external);
     pubkey_free(key->public_half);
     mem_free(key);
 }
@@ -42,7 +46,7 @@ static bool derive_public(struct privkey *key, struct error *err)
     unsigned char *spki CLEANUP(openssl_free_bytes) = NULL;
     int len;
 
-    if (EVP_PKEY_get_base_id(key->pkey) == EVP_PKEY_EC &&
+    if (EVP_PKEY_get_base_id(key->pkey) == EVP_PKEY_EC && !key->external &&
         EVP_PKEY_set_utf8_string_param(key->pkey, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "uncompressed") != 1)
         return error_set(err, REASON_UNSUPPORTED, "private key on an unusual curve");
     len = i2d_PUBKEY(key->pkey, &spki);
@@ -64,6 +68,14 @@ static bool check_pair(const struct privkey *key, struct error *err)
     return true;
 }
 
+static bool complete(struct privkey **key, struct privkey **ret, struct error *err)
+{
+    if (!derive_public(*key, err) || !check_pair(*key, err))
+        return false;
+    *ret = TAKE_PTR(*key);
+    return true;
+}
+
 /* Takes pkey over, also on failure. */
 static bool wrap(EVP_PKEY *pkey, struct privkey **ret, struct error *err)
 {
@@ -74,10 +86,7 @@ static bool wrap(EVP_PKEY *pkey, struct privkey **ret, struct error *err)
         return error_oom(err);
     }
     key->pkey = pkey;
-    if (!derive_public(key, err) || !check_pair(key, err))
-        return false;
-    *ret = TAKE_PTR(key);
-    return true;
+    return complete(&key, ret, err);
 }
 
 bool privkey_generate(struct privkey **ret, struct error *err)
@@ -165,6 +174,59 @@ bool privkey_parse_pem(struct span pem, struct privkey **ret, struct error *err)
                      text_clean(block.label, label, sizeof(label)));
 }
 
+bool privkey_is_external(struct span pem)
+{
+    static const char *const own[] = {"PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY"};
+    struct error ignored = ERROR_INIT;
+    struct pem_block block;
+
+    if (!read_key_block(pem, &block, &ignored) || span_starts(block.label, "ENCRYPTED"))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(own); i++)
+        if (span_eq_str(block.label, own[i]))
+            return false;
+    return true;
+}
+
+/* A context of its own, so that no provider which a file names comes near what verifies signatures. */
+static OSSL_LIB_CTX *configured_context(void)
+{
+    OSSL_LIB_CTX *context = OSSL_LIB_CTX_new();
+    char *file = CONF_get1_default_config_file();
+
+    if (context && (!file || OSSL_LIB_CTX_load_config(context, file) != 1)) {
+        OSSL_LIB_CTX_free(context);
+        context = NULL;
+    }
+    OPENSSL_free(file);
+    return context;
+}
+
+bool privkey_open_external(struct span pem, struct privkey **ret, struct error *err)
+{
+    OPENSSL_ERRORS_STAY_HERE;
+    struct privkey *key CLEANUP(privkey_freep) = mem_new(1, sizeof(*key));
+    BIO *bio CLEANUP(bio_freep) = NULL;
+    struct pem_block block;
+    char label[80];
+
+    if (!key)
+        return error_oom(err);
+    if (pem.len > LIMIT_KEY_FILE_BYTES || !read_key_block(pem, &block, err))
+        return error_set(err, REASON_MALFORMED, "private key is not one PEM block");
+    key->external = configured_context();
+    if (!key->external)
+        return error_set(err, REASON_UNSUPPORTED, "OpenSSL's configuration cannot be loaded");
+    bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+    key->pkey = bio ? PEM_read_bio_PrivateKey_ex(bio, NULL, NULL, NULL, key->external, NULL) : NULL;
+    if (!key->pkey)
+        return error_set(err, REASON_UNSUPPORTED,
+                         "no OpenSSL provider takes %s; does OpenSSL's configuration activate the right one, and is "
+                         "its device there?",
+                         text_clean(block.label, label, sizeof(label)));
+    return complete(&key, ret, err);
+}
+
 bool privkey_write_pkcs8(const struct privkey *key, struct buf *buf, struct error *err)
 {
     OPENSSL_ERRORS_STAY_HERE;
@@ -193,11 +255,11 @@ bool privkey_sign(const struct privkey *key, struct span message, struct buf *bu
 {
     OPENSSL_ERRORS_STAY_HERE;
     EVP_MD_CTX *ctx CLEANUP(evp_md_ctx_freep) = EVP_MD_CTX_new();
-    const EVP_MD *md = pubkey_type(key->public_half) == KEY_ED25519 ? NULL : EVP_sha256();
+    const char *md = pubkey_type(key->public_half) == KEY_ED25519 ? NULL : "SHA256";
     uint8_t sig[LIMIT_SIGNATURE_BYTES];
     size_t len = sizeof(sig);
 
-    if (!ctx || EVP_DigestSignInit(ctx, NULL, md, NULL, key->pkey) != 1 ||
+    if (!ctx || EVP_DigestSignInit_ex(ctx, NULL, md, key->external, NULL, key->pkey, NULL) != 1 ||
         EVP_DigestSign(ctx, sig, &len, message.ptr, message.len) != 1)
         return error_set(err, REASON_INTERNAL, "OpenSSL cannot sign with this %s key",
                          pubkey_type_name(key->public_half));

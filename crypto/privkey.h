@@ -29,6 +29,15 @@ void privkey_freep(struct privkey **key);
 /* The public half; lives with the key. Its PEM text: pubkey_write_pem (crypto/key.h). */
 const struct pubkey *privkey_public(const struct privkey *key);
 
+/* Is it a PEM block of another kind than those: of a TPM's, an HSM's, or any other OpenSSL provider's? */
+bool privkey_is_external(struct span pem);
+/*
+ * A private key that stays where it is: the PEM block (TSS2 PRIVATE KEY, PKCS#11 PROVIDER URI, ...) is handed to the
+ * providers that OpenSSL's configuration activates (config(5ssl), OPENSSL_CONF), which this call loads. What they open
+ * must not be shared over a fork. UNSUPPORTED when no provider takes it.
+ */
+bool privkey_open_external(struct span pem, struct privkey **ret, struct error *err) MUST_CHECK;
+
 /* Appends PKCS#8 DER, or a PEM block PRIVATE KEY. Secrets: buf_wipe the buffer, write files with mode 0600. */
 bool privkey_write_pkcs8(const struct privkey *key, struct buf *buf, struct error *err) MUST_CHECK;
 bool privkey_write_pem(const struct privkey *key, struct buf *buf, struct error *err) MUST_CHECK;

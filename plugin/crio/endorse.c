@@ -15,6 +15,7 @@
 #include "plugin/client.h"
 #include "plugin/crio/http.h"
 #include "plugin/crio/lookaside.h"
+#include "plugin/crio/node_key.h"
 #include "verifier/ref.h"
 
 enum { SECOND_QUESTION_MS = 500 }; /* with less left, the second answer would be its time-out */
@@ -88,11 +89,15 @@ static void answer_endorsement(const struct endorser *endorser, const struct loo
     struct buf payload CLEANUP(buf_free) = BUF_INIT(LIMIT_PAYLOAD_BYTES);
     struct buf signature CLEANUP(buf_free) = BUF_INIT(LIMIT_SIGNATURE_BYTES);
     struct buf body CLEANUP(buf_free) = BUF_INIT(2 * LIMIT_PAYLOAD_BYTES);
+    struct privkey *opened CLEANUP(privkey_freep) = NULL;
+    const struct privkey *key = endorser->node_key;
     struct error err = ERROR_INIT;
 
+    if (!key && node_key_open(endorser->root, &opened, &err))
+        key = opened;
     lookaside_payload(request, &payload);
-    if (!buf_ok(&payload) || !privkey_sign(endorser->node_key, buf_as_span(&payload), &signature, &err)) {
-        http_refuse(ret, 503, "the node key could not sign (internal)");
+    if (!key || !buf_ok(&payload) || !privkey_sign(key, buf_as_span(&payload), &signature, &err)) {
+        http_refuse(ret, 503, err.text[0] ? err.text : "the node key could not sign (internal)");
         return;
     }
     lookaside_signature(buf_as_span(&payload), buf_as_span(&signature), &body);

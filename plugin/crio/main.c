@@ -181,7 +181,7 @@ static void renew_node_key(struct server *server)
 
     if (!node_key_changed(server->endorser.root, &server->node_key_file))
         return;
-    if (!node_key_open(server->endorser.root, &key, &err)) {
+    if (!node_key_is_external(server->endorser.root) && !node_key_open(server->endorser.root, &key, &err)) {
         (void)fprintf(stderr, "pullguard-endorser: the new node key: %s\n", err.text);
         return;
     }
@@ -308,7 +308,8 @@ static bool catch_signals(int *ret, struct error *err)
 
 static bool open_node_key(struct server *server, struct error *err)
 {
-    if (!node_key_open(server->endorser.root, &server->node_key, err))
+    if (!node_key_is_external(server->endorser.root) &&
+        !node_key_open(server->endorser.root, &server->node_key, err))
         return false;
     (void)node_key_changed(server->endorser.root, &server->node_key_file);
     server->endorser.node_key = server->node_key;

@@ -18,6 +18,13 @@
 #define NODE_KEY_PATH PG_STATEDIR "/node-key.pem"
 #define NODE_KEY_PUBLIC_PATH PG_STATEDIR "/node-key.pub"
 
+/*
+ * Instead of the key itself the file may hold the PEM block of an OpenSSL provider (a TPM's, or PKCS#11's): the key
+ * then stays in its device. Which provider, and how it is reached, is OpenSSL's configuration alone. Such a key is
+ * opened by the process that signs, since devices are not shared over a fork, and rotated by whoever made it.
+ */
+bool node_key_is_external(const char *root);
+
 /* Reads the key, or makes it when there is none. UNTRUSTED_FILE when others may write it; IO, MALFORMED. */
 bool node_key_open(const char *root, struct privkey **ret, struct error *err) MUST_CHECK;
 

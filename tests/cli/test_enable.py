@@ -439,5 +439,22 @@ def test_rotate():
         want(os.stat(root.at("/var/lib/pullguard/node-key.pem")).st_mode & 0o777 == 0o600, "mode")
 
 
+
+def test_a_node_key_in_a_device():
+    """The file names a TPM's key that no provider takes here: said so, and never replaced by another."""
+    with Root() as root:
+        block = "-----BEGIN TSS2 PRIVATE KEY-----\nMAA=\n-----END TSS2 PRIVATE KEY-----\n"
+        root.write("/var/lib/pullguard/node-key.pem", block)
+        os.chmod(root.at("/var/lib/pullguard/node-key.pem"), 0o600)
+        result = root.run("node-key", "show")
+        want_code(result, 2)
+        want_text(result.err, "no OpenSSL provider takes TSS2 PRIVATE KEY")
+        result = root.run("node-key", "rotate")
+        want_code(result, 2)
+        want_text(result.err, "names a key in a device")
+        with open(root.at("/var/lib/pullguard/node-key.pem"), encoding="ascii") as file:
+            want(file.read() == block, "replaced")
+
+
 if __name__ == "__main__":
     main(globals())

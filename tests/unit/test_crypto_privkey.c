@@ -94,6 +94,33 @@ START_TEST(refuses)
 END_TEST
 
 /* Cut anywhere, or with a byte behind: no key. */
+/* What a provider would be asked for; here the default one, which knows PKCS#8 only. */
+START_TEST(keys_of_providers)
+{
+    struct privkey *made CLEANUP(privkey_freep) = NULL, *key CLEANUP(privkey_freep) = NULL;
+    struct buf pem CLEANUP(buf_wipe) = BUF_INIT(LIMIT_KEY_FILE_BYTES);
+    struct buf sig CLEANUP(buf_free) = BUF_INIT(LIMIT_SIGNATURE_BYTES);
+    struct error err = ERROR_INIT;
+    const char *const foreign = "-----BEGIN TSS2 PRIVATE KEY-----\nMAA=\n-----END TSS2 PRIVATE KEY-----\n";
+
+    ck_assert(privkey_generate(&made, &err) && privkey_write_pem(made, &pem, &err));
+    ck_assert(!privkey_is_external(buf_as_span(&pem)));
+    ck_assert(!privkey_is_external(span_str("no key")));
+    ck_assert(!privkey_is_external(
+        span_str("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n")));
+    ck_assert(privkey_is_external(span_str(foreign)));
+
+    ck_assert_msg(privkey_open_external(buf_as_span(&pem), &key, &err), "%s", err.text);
+    ck_assert(pubkey_eq(privkey_public(key), privkey_public(made)));
+    ck_assert(privkey_sign(key, span_str("message"), &sig, &err));
+    ck_assert(pubkey_verify(privkey_public(made), &COSIGN, span_str("message"), buf_as_span(&sig), &err));
+    privkey_freep(&key);
+    ck_assert(!privkey_open_external(span_str(foreign), &key, &err));
+    ck_assert_int_eq(err.reason, REASON_UNSUPPORTED);
+    ck_assert(strstr(err.text, "no OpenSSL provider takes TSS2 PRIVATE KEY"));
+}
+END_TEST
+
 START_TEST(damaged_pkcs8)
 {
     struct privkey *key CLEANUP(privkey_freep) = NULL;
@@ -128,6 +155,7 @@ int main(void)
     tcase_add_test(cases, generates);
     tcase_add_loop_test(cases, imports, 0, ARRAY_LEN(forms));
     tcase_add_loop_test(cases, refuses, 0, ARRAY_LEN(refused));
+    tcase_add_test(cases, keys_of_providers);
     tcase_add_test(cases, damaged_pkcs8);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
