@@ -251,16 +251,33 @@ bool privkey_write_pem(const struct privkey *key, struct buf *buf, struct error 
     return buf_ok(buf) ? true : error_oom(err);
 }
 
+/* A device signs the digest only: hashing there is slow, and takes places that a TPM has three of. */
+static bool sign_outside(const struct privkey *key, struct span message, uint8_t *sig, size_t *len)
+{
+    EVP_PKEY_CTX *ctx CLEANUP(evp_pkey_ctx_freep) = EVP_PKEY_CTX_new_from_pkey(key->external, key->pkey, NULL);
+    struct digest digest;
+
+    return ctx && digest_compute(DIGEST_SHA256, message, &digest) && EVP_PKEY_sign_init(ctx) == 1 &&
+           EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) > 0 &&
+           EVP_PKEY_sign(ctx, sig, len, digest.bytes, digest_size(DIGEST_SHA256)) == 1;
+}
+
+static bool sign_here(const struct privkey *key, struct span message, uint8_t *sig, size_t *len)
+{
+    EVP_MD_CTX *ctx CLEANUP(evp_md_ctx_freep) = EVP_MD_CTX_new();
+    const EVP_MD *md = pubkey_type(key->public_half) == KEY_ED25519 ? NULL : EVP_sha256();
+
+    return ctx && EVP_DigestSignInit(ctx, NULL, md, NULL, key->pkey) == 1 &&
+           EVP_DigestSign(ctx, sig, len, message.ptr, message.len) == 1;
+}
+
 bool privkey_sign(const struct privkey *key, struct span message, struct buf *buf, struct error *err)
 {
     OPENSSL_ERRORS_STAY_HERE;
-    EVP_MD_CTX *ctx CLEANUP(evp_md_ctx_freep) = EVP_MD_CTX_new();
-    const char *md = pubkey_type(key->public_half) == KEY_ED25519 ? NULL : "SHA256";
     uint8_t sig[LIMIT_SIGNATURE_BYTES];
     size_t len = sizeof(sig);
 
-    if (!ctx || EVP_DigestSignInit_ex(ctx, NULL, md, key->external, NULL, key->pkey, NULL) != 1 ||
-        EVP_DigestSign(ctx, sig, &len, message.ptr, message.len) != 1)
+    if (!(key->external ? sign_outside : sign_here)(key, message, sig, &len))
         return error_set(err, REASON_INTERNAL, "OpenSSL cannot sign with this %s key",
                          pubkey_type_name(key->public_half));
     buf_append(buf, sig, len);
