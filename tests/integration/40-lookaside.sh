@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# The endorser in front of the image library that CRI-O, podman, buildah, skopeo and bootc share: real skopeo and podman of
-# the newer suite, configured by `pullguard enable podman`, pull images signed by real cosign in layouts that the library
+# The endorser in front of the image library that CRI-O, podman, buildah, skopeo and bootc share: real skopeo, podman and
+# buildah of the newer suite, configured by `pullguard enable podman`, pull images signed by real cosign in layouts that the library
 # itself cannot read, and are refused the rest, in words that the user sees and that are compared here.
 # shellcheck disable=SC1091
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
@@ -10,7 +10,7 @@ peers()
 {
     [ -n "${PG_OFFLINE:-}" ] || install_packages python3-cryptography openssl curl
     peers_root
-    podman_root
+    podman_root buildah
 }
 begin "$@"
 pg_present pullguard-endorser || { results; exit; }
@@ -133,6 +133,30 @@ pull_podman()
         podman image exists "$1"
 }
 
+# buildah's two ways to an image: by itself, and as what a new container is made from.
+buildah()
+{
+    inside /usr/bin/buildah --storage-driver vfs "$@"
+}
+
+buildah_fetches()
+{
+    buildah rmi -f "$2" >/dev/null 2>&1 || true
+    buildah "$1" --tls-verify=false ${CREDENTIALS:+--creds "$CREDENTIALS"} "$2" >"$PG_WORK/pull.raw" 2>&1 </dev/null &&
+        buildah inspect --type image "$2" >/dev/null
+}
+
+pull_buildah()
+{
+    buildah_fetches pull "$1"
+}
+
+pull_buildah_from()
+{
+    buildah rm -a >/dev/null 2>&1 || true
+    buildah_fetches from "$1" && [ -n "$(buildah containers -q)" ]
+}
+
 # pull TOOL REF: the tool's words, unquoted, in pull.out.
 pull()
 {
@@ -148,20 +172,22 @@ no_signature()
     printf '403 pullguard: policy "%s", authority "release": no signature found in %s' "$@"
 }
 
-# pulled NAME REF: by skopeo and by podman, unless TOOLS says which.
+ALL="skopeo podman buildah"
+
+# pulled NAME REF: by every tool, unless TOOLS says which.
 pulled()
 {
     local tool
-    for tool in ${TOOLS:-skopeo podman}; do
+    for tool in ${TOOLS:-$ALL}; do
         if pull "$tool" "$2"; then pass "$tool: $1"; else fail "$tool: $1: should be pulled" "$PG_WORK/pull.out"; fi
     done
 }
 
-# refused NAME REF TEXT: refused, and the user of either tool reads TEXT.
+# refused NAME REF TEXT: refused, and the user of each tool reads TEXT.
 refused()
 {
     local tool
-    for tool in ${TOOLS:-skopeo podman}; do
+    for tool in ${TOOLS:-$ALL}; do
         if pull "$tool" "$2"; then
             fail "$tool: $1: should be refused" "$PG_WORK/pull.out"
         elif ! grep -qF -- "$3" "$PG_WORK/pull.out"; then
@@ -172,7 +198,7 @@ refused()
     done
 }
 
-say "$(skopeo --version), $(podman --version)"
+say "$(skopeo --version), $(podman --version), $(buildah --version)"
 
 # ---- what is signed and what is not ----------------------------------------------------------------------------------------------
 pulled "tag layout" "$R/key/legacy:v1"
@@ -189,6 +215,8 @@ pulled "attestation that is wanted" "$R/att/sbom:v1"
 NO_SBOM='403 pullguard: policy "attested", authority "release": no attestation of type https://cyclonedx.org/bom found in'
 refused "attestation missing, image signed only" "$R/att/signedonly:v1" "$NO_SBOM $R/att/signedonly"
 refused "attestation of another kind" "$R/att/otherkind:v1" "$NO_SBOM $R/att/otherkind"
+TOOLS=buildah_from pulled "a container made from what is not on the node yet" "$R/key/bundle:v1"
+TOOLS=buildah_from refused "no container is made from what is unsigned" "$R/key/unsigned:v1" "$(no_signature vendor "$R/key/unsigned")"
 refused "a registry no scope names" "localhost:${R#*:}/key/bundle:v1" "is rejected by policy"
 
 # ---- indexes ---------------------------------------------------------------------------------------------------------------------
@@ -252,7 +280,7 @@ stop "$CLIENTS"
 # ---- the endorser down, slow, replaced ----------------------------------------------------------------------------------------------
 endorsement "$BUNDLE" >"$PG_WORK/endorsement"
 stop "$ENDORSER"
-refused "endorser down" "$R/key/bundle:v1" "connection refused"
+TOOLS="$ALL buildah_from" refused "endorser down" "$R/key/bundle:v1" "connection refused"
 # squatter FILE: answers whatever is asked with these bytes as the first signature.
 squatter()
 {

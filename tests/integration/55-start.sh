@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Starts, with the real engine behind the gates: podman of this machine's own suite makes containers of images that came by a
-# pull, by `podman load` and by `podman build`; the OCI hook and the crun handler find out which image it is from podman's own
+# pull, by `podman load`, by `podman import` and by a build of buildah's; the OCI hook and the crun handler find out which image it is from podman's own
 # storage, and let start what the policy allows.
 # shellcheck disable=SC1091
 . "$(dirname "${BASH_SOURCE[0]}")/../lib/integration.sh"
 
 peers()
 {
-    suite_root "$(own_suite)" podman podman crun libyajl2
+    suite_root "$(own_suite)" podman-buildah podman crun libyajl2 buildah
     PODMAN_ROOT=$PG_ROOT
     peers_root
 }
@@ -43,6 +43,10 @@ inside()
 podman()
 {
     inside /usr/bin/podman --storage-driver vfs --cgroup-manager cgroupfs --events-backend none --hooks-dir "${HOOKS:-/no-hooks}" "$@"
+}
+buildah()
+{
+    inside /usr/bin/buildah --storage-driver vfs "$@" >"$PG_WORK/build.log" 2>&1 </dev/null || { cat "$PG_WORK/build.log"; die "buildah $*"; }
 }
 # run NAME IMAGE: as an administrator does; no network and no cgroups are wanted.
 run()
@@ -92,6 +96,10 @@ tar -C "$PG_WORK" -cf "$NODE/images/imported.tar" app
 podman import -q --change 'ENTRYPOINT ["/app"]' /images/imported.tar "$R/imported:v1" >/dev/null 2>&1 || die "podman import"
 python3 "$PG_LIB/oci_tar.py" "$NODE/images/posing.tar" "$R/posing:v1" "$PG_WORK/app" >/dev/null
 podman load -q -i /images/posing.tar >/dev/null 2>&1
+printf 'FROM %s\nLABEL made=here\n' "$R/signed:v1" >"$NODE/images/Containerfile"
+buildah bud -f /images/Containerfile -t "$R/built:v1" /images
+buildah from --name working "$R/signed:v1"
+buildah commit working "$R/committed:v1"
 say "$(podman --version), $(inside /usr/bin/crun --version | head -n 1)"
 runs "without a gate, what was loaded starts" plain "$R/loaded:v1"
 
@@ -110,6 +118,8 @@ gate_tests()
     refused "$gate: unsigned" two "$R/unsigned:v1" no_signature "$text"
     refused "$gate: came by podman load" three "$R/loaded:v1" '\(no_signature\|not_found\|fetch_failed\)' "$text"
     refused "$gate: came by podman import" eleven "$R/imported:v1" '\(no_signature\|not_found\|fetch_failed\)' "$text"
+    refused "$gate: made by buildah bud, of a signed image" twelve "$R/built:v1" '\(no_signature\|not_found\|fetch_failed\)' "$text"
+    refused "$gate: made by buildah commit, of a signed image" thirteen "$R/committed:v1" '\(no_signature\|not_found\|fetch_failed\)' "$text"
     podman tag "$R/loaded:v1" "$R/signed:v2"
     refused "$gate: given the name of a signed repository" four "$R/signed:v2" '\(no_signature\|not_found\|fetch_failed\)' "$text"
 
@@ -170,6 +180,16 @@ for bytes in 0 4096 20000; do
 done
 expect "crun handler: enable links the whole one" enable_crun
 gate_tests "crun handler" "pullguard: "
+
+# A build's RUN step is a container that podman and buildah note nowhere.
+run_step()
+{
+    inside /usr/bin/buildah --storage-driver vfs run --isolation "$1" working /app >"$PG_WORK/pull.out" 2>&1 </dev/null
+}
+if run_step oci; then fail "crun handler: a build's RUN step is refused" "$PG_WORK/pull.out"
+elif grep -q 'pullguard: no record of this container' "$PG_WORK/pull.out"; then pass "crun handler: a build's RUN step is refused"
+else fail "crun handler: a build's RUN step is refused, in other words" "$PG_WORK/pull.out"; fi
+expect "crun handler: and goes on without crun, --isolation chroot" run_step chroot
 
 # podman before 4.6 copies the annotations of an image's manifest to the container, and crun asks no handler about a sandbox.
 python3 "$PG_LIB/oci_tar.py" "$NODE/images/sandbox.tar" "$R/sandbox:v1" "$PG_WORK/app" sandbox io.kubernetes.cri.container-type=sandbox >/dev/null

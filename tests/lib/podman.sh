@@ -3,11 +3,11 @@
 # podman and skopeo of the newer suite in a root of their own, which is a node's root at the same time.
 # Sourced after common.sh, suite.sh, peers.sh and node.sh.
 
-# Sets PODMAN_ROOT, the unpacked packages; PG_ROOT is left as it was.
+# podman_root [PACKAGE...]: sets PODMAN_ROOT, these and podman's packages unpacked; PG_ROOT is left as it was.
 podman_root()
 {
-    local peers=${PG_ROOT:-}
-    suite_root "$PG_SUITE" podman podman skopeo netavark passt
+    local peers=${PG_ROOT:-} set=podman${1:+-$1}
+    suite_root "$PG_SUITE" "$set" podman skopeo netavark passt "$@"
     PODMAN_ROOT=$PG_ROOT
     PG_ROOT=$peers
     export PODMAN_ROOT
@@ -24,6 +24,7 @@ podman_node()
     mount -t overlay overlay -o "lowerdir=$PODMAN_ROOT,upperdir=$PG_WORK/podman.upper/upper,workdir=$PG_WORK/podman.upper/work" "$PODMAN_NODE"
     mkdir -p "$PODMAN_NODE"/{proc,dev,sys,run,tmp,var/tmp,etc/containers/registries.d,etc/containers/registries.conf.d} "$PODMAN_NODE$PG_PREFIX"
     chmod 0755 "$PODMAN_NODE"
+    printf 'root:x:0:0:root:/root:/bin/sh\n' >"$PODMAN_NODE/etc/passwd" # buildah asks who it is
     mount -t proc proc "$PODMAN_NODE/proc"
     # Devices and kernel of its own, so that whatever is done to this root does not reach the machine's.
     mount -t sysfs -o ro sysfs "$PODMAN_NODE/sys"
