@@ -8,6 +8,8 @@
  * "repository", "ns","connect_ms","ca":"PEM file","cert","key","headers":[..],"username","password","identity_token",
  *                   "registry_token"}]}],
  *    "wants":[{"kind":"manifest|referrers|page|blob","host","repository","target","max"}]}
+ *
+ * "between" is a descriptor: a byte is read from it before each round but the first.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,10 +244,10 @@ int main(void)
     struct tree *tree = NULL;
     struct fetch_job job;
     struct rusage usage;
-    int parser[2], fetcher[2], status, got;
+    int parser[2], fetcher[2], status, got, between;
     char chunk[4096];
     pid_t parser_pid, fetcher_pid;
-    int64_t deadline_ms;
+    int64_t deadline_ms, rounds;
 
     while ((got = (int)read(0, chunk, sizeof(chunk))) > 0)
         buf_append(&input, chunk, (size_t)got);
@@ -263,8 +265,14 @@ int main(void)
     close(parser[1]);
     job_of(tree_root(tree), &job);
     deadline_ms = number(tree_root(tree), "deadline_ms", 5000);
-    for (int64_t round = number(tree_root(tree), "rounds", 1); round > 0; round--) {
-        int64_t start = mono_ms();
+    between = (int)number(tree_root(tree), "between", -1);
+    rounds = number(tree_root(tree), "rounds", 1);
+    for (int64_t round = 0; round < rounds; round++) {
+        int64_t start;
+
+        if (round > 0 && between >= 0 && read(between, chunk, 1) != 1)
+            die("no next round");
+        start = mono_ms();
 
         job.deadline = start + deadline_ms;
         round_trip(fetcher[1], &job, start);

@@ -119,6 +119,25 @@ class Suite:
             raise AssertionError("fetchtool ended with %d: %s" % (run.returncode, run.stderr[-400:]))
         return Result(run.stdout)
 
+    def fetch_two_rounds(self, job, between):
+        """Calls between() when every answer of the first round is there and nothing of the second has been asked."""
+        gate, opener = os.pipe()
+        with subprocess.Popen([self.tool], stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[gate], text=True) as run:
+            os.close(gate)
+            with os.fdopen(opener, "wb", buffering=0) as opener:
+                run.stdin.write(json.dumps({**job, "rounds": 2, "between": gate}))
+                run.stdin.close()
+                output = ""
+                for line in run.stdout:
+                    output += line
+                    if "requests" in json.loads(line) and between:
+                        between()
+                        between = None
+                        opener.write(b"x")
+        if run.returncode != 0:
+            raise AssertionError("fetchtool ended with %d" % run.returncode)
+        return Result(output)
+
     def case(self, name, function):
         try:
             note = function()
