@@ -58,12 +58,12 @@ bool bundle_verify(struct verification *run, struct object *object, struct error
     return object_verify(run, object, err);
 }
 
-/* A signature file holds base64, with or without a line end, or the raw bytes. */
+/* A signature file holds base64, in one line or, as by base64(1), several; or the raw bytes. */
 static bool detached_signature(struct keep *keep, struct span text, struct span *ret, struct error *err)
 {
     if (text.len == 0)
         return error_set(err, REASON_BAD_SIGNATURE, "the signature is empty");
-    if (keep_base64(keep, span_trim(text), BASE64_STD, LIMIT_SIGNATURE_BYTES, "signature", ret, err))
+    if (keep_base64(keep, text, BASE64_PEM, LIMIT_SIGNATURE_BYTES, "signature", ret, err))
         return true;
     if (text.len > LIMIT_SIGNATURE_BYTES)
         return error_set(err, REASON_BAD_SIGNATURE, "the signature has %zu bytes", text.len);

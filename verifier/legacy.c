@@ -65,7 +65,8 @@ bool legacy_signature_verify(struct verification *run, struct object *object, co
         (void)error_set(&why, REASON_BAD_SIGNATURE, "the layer has no annotation dev.cosignproject.cosign/signature");
         return claims_note(run->claims, &object->view, object->expected, &why, err);
     }
-    if (!keep_base64(keep, encoded, BASE64_STD, LIMIT_SIGNATURE_BYTES, "signature annotation", &object->signature,
+    /* `cosign attach signature` stores a file of base64 as it is, line ends and all, and cosign reads past them. */
+    if (!keep_base64(keep, encoded, BASE64_PEM, LIMIT_SIGNATURE_BYTES, "signature annotation", &object->signature,
                      &why)) {
         why.reason = REASON_BAD_SIGNATURE;
         return claims_note(run->claims, &object->view, object->expected, &why, err);

@@ -88,6 +88,35 @@ START_TEST(signatures_are_strict)
 }
 END_TEST
 
+/*
+ * `base64 payload.sig > FILE; cosign attach signature --signature FILE`, as cosign's documents have it for keys that
+ * sign elsewhere: the file's line ends are in the annotation, and cosign reads past them.
+ */
+START_TEST(attached_signatures_have_line_ends)
+{
+    static const char *const ends[] = {"\\n", "\\r\\n"};
+    struct test_layer layer = {.payload = span_str(GOOD_PAYLOAD)};
+    struct buf signature, base64 = BUF_INIT(1000);
+    struct run run;
+
+    test_sign(key, layer.payload, &signature);
+    base64_encode(buf_as_span(&signature), &base64);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        char text[300];
+
+        (void)snprintf(text, sizeof(text), "%.76s%s%s%s", buf_cstr(&base64), ends[i], buf_cstr(&base64) + 76, ends[i]);
+        layer.signature_text = text;
+        run_start(&run);
+        test_put_layers(&run.registry, REPO, SIG_TAG, &layer, 1);
+        run_go(&run);
+        expect(&run, REASON_OK, text);
+        run_done(&run);
+    }
+    buf_free(&signature);
+    buf_free(&base64);
+}
+END_TEST
+
 /* One good layer among bad ones is enough, and the bad ones are told. */
 START_TEST(layers_are_alternatives)
 {
@@ -352,6 +381,7 @@ int main(void)
     LOOP(edits, bundles_are_strict);
     LOOP(manifests, manifests_are_strict);
     tcase_add_test(cases, signatures_are_strict);
+    tcase_add_test(cases, attached_signatures_have_line_ends);
     tcase_add_test(cases, layers_are_alternatives);
     tcase_add_test(cases, a_descriptor_that_lies_about_its_size);
     tcase_add_test(cases, a_signature_is_no_attestation);
