@@ -179,6 +179,14 @@ static const struct field *find_field(const struct field *fields, size_t count, 
     return NULL;
 }
 
+/* The member when it is there; one that is null counts as absent where others write the record. */
+static const struct node *member_of(const struct node *node, const struct field *field, bool null_is_absent)
+{
+    const struct node *member = node_get(node, field->name);
+
+    return null_is_absent && field->kind != FIELD_ANY && node_is(member, NODE_NULL) ? NULL : member;
+}
+
 static bool check_members(const struct node *node, const char *what, const struct field *fields, size_t count,
                           bool unknown_allowed, enum reason reason, struct error *err)
 {
@@ -187,7 +195,8 @@ static bool check_members(const struct node *node, const char *what, const struc
 
         if (!field && !unknown_allowed)
             return fail_unknown(member, what, fields, count, reason, err);
-        if (field && field->kind != FIELD_ANY && (int)member->kind != field->kind) {
+        if (field && field->kind != FIELD_ANY && (int)member->kind != field->kind &&
+            member_of(node, field, unknown_allowed)) {
             (void)error_set(err, reason, "\"%s\" must be a %s, not a %s", field->name,
                             node_kind_name((enum node_kind)field->kind), node_kind_name(member->kind));
             return fail_at(member, what, err);
@@ -206,11 +215,11 @@ bool node_fields(const struct node *node, const char *what, const struct field *
     if (!check_members(node, what, fields, count, unknown_allowed, reason, err))
         return false;
     for (size_t i = 0; i < count; i++)
-        if (fields[i].mandatory && !node_get(node, fields[i].name)) {
+        if (fields[i].mandatory && !member_of(node, &fields[i], unknown_allowed)) {
             (void)error_set(err, reason, "\"%s\" is missing", fields[i].name);
             return fail_at(node, what, err);
         }
     for (size_t i = 0; i < count; i++)
-        *fields[i].place = node_get(node, fields[i].name);
+        *fields[i].place = member_of(node, &fields[i], unknown_allowed);
     return true;
 }

@@ -72,7 +72,8 @@ const char *node_kind_name(enum node_kind kind); /* "string", "list", ... for me
 /*
  * Strict records: a table of the members an object may have. node_fields checks that `node` is a map, that each member
  * is known, of the right kind and that the mandatory ones are there, and stores the nodes. The error names the member
- * and, for an unknown one, the nearest known name. Reason: the one given.
+ * and, for an unknown one, the nearest known name. Reason: the one given. Where unknown members are allowed, the record
+ * is one that many programs write: there a member of a certain kind that is null counts as absent.
  */
 struct field {
     const char *name;

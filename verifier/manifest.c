@@ -78,9 +78,14 @@ static bool descriptors_parse(const struct node *list, const char *what, struct 
     manifest->items = mem_new(list->count, sizeof(*manifest->items));
     if (!manifest->items)
         return error_oom(err);
-    for (const struct node *item = list->child; item; item = item->next)
-        if (!descriptor_parse(item, what, &manifest->items[manifest->count++], err))
+    for (const struct node *item = list->child; item; item = item->next) {
+        if (descriptor_parse(item, what, &manifest->items[manifest->count], err))
+            manifest->count++;
+        else if (manifest->kind != MANIFEST_INDEX)
             return false;
+        else if (manifest->unusable++ == 0)
+            manifest->why_unusable = *err;
+    }
     return true;
 }
 

@@ -32,6 +32,8 @@ struct manifest {
     struct descriptor config;      /* MANIFEST_IMAGE */
     struct descriptor *items;      /* layers, or the index' manifests */
     size_t count;
+    size_t unusable;               /* entries of the index that are no descriptors of ours; left out of items */
+    struct error why_unusable;     /* the first one's */
     const struct node *annotations;
     struct tree *tree;
 };
@@ -39,7 +41,8 @@ struct manifest {
 /*
  * content_type: as the registry gave it, NULL when none. The bytes' own mediaType must not contradict it, and only one
  * of `layers` and `manifests` may be there: one document must not be two things to two readers (CVE-2021-41190).
- * Borrows from bytes. MALFORMED, LIMIT or UNSUPPORTED (schema 1, unknown types).
+ * An index is a list of others' entries too (digests of other algorithms, other programs' slips): one that cannot be
+ * used is left out. Borrows from bytes. MALFORMED, LIMIT or UNSUPPORTED (schema 1, unknown types).
  */
 bool manifest_parse(struct span bytes, const char *content_type, struct manifest *ret, struct error *err) MUST_CHECK;
 void manifest_done(struct manifest *manifest);

@@ -95,9 +95,8 @@ static struct span link_next(struct span header)
 }
 
 /* Path and query of the next page when it lies on the same registry; NULL otherwise. */
-static char *page_target(const struct verify_place *place, const char *link)
+static char *page_target(const struct verify_place *place, struct span uri)
 {
-    struct span uri = link_next(span_str(link));
     const char *api_host = ref_api_host(place->host);
 
     if (span_starts(uri, "https://") || span_starts(uri, "http://")) {
@@ -130,10 +129,36 @@ static bool read_index(struct discovery *discovery, const struct verify_place *p
         return true;
     if (index->kind == MANIFEST_INDEX) {
         *ret = index;
-        return true;
+        return index->unusable == 0 || discover_note(discovery, place, name, &index->why_unusable, err);
     }
     (void)error_set(&why, REASON_MALFORMED, "a listing of referrers must be an index");
     return discover_note(discovery, place, name, &why, err);
+}
+
+/* Asks for the page behind this one; `name` is NULL at the end. Pages that are not looked at are told. */
+static bool next_page(struct discovery *discovery, const struct verify_place *place, size_t pages,
+                      const struct evidence **item, const char **name, struct error *err)
+{
+    struct span uri = link_next(span_str((*item)->link));
+    char *target = uri.len > 0 ? page_target(place, uri) : NULL;
+    const char *page = *name;
+    struct error why;
+
+    *name = target;
+    if (uri.len == 0)
+        return true;
+    if (target && !keep_block(&discovery->keep, target, err))
+        return false;
+    if (target && pages < LIMIT_REFERRERS_PAGES)
+        return discover_ask(discovery, place, WANT_PAGE, target, LIMIT_MANIFEST_BYTES, item, err);
+    *name = NULL;
+    if (target)
+        (void)error_set(&why, REASON_LIMIT, "more than %d pages of referrers; the rest is not looked at",
+                        LIMIT_REFERRERS_PAGES);
+    else
+        (void)error_set(&why, REASON_UNSUPPORTED,
+                        "the next page of referrers is not on this registry; the rest is not looked at");
+    return discover_note(discovery, place, page, &why, err);
 }
 
 /* All indexes of a place: the API's pages, and the fallback tag. */
@@ -152,9 +177,7 @@ static bool read_pages(struct discovery *discovery, const struct verify_place *p
 
     if (!discover_ask(discovery, place, WANT_REFERRERS, digest, LIMIT_MANIFEST_BYTES, &item, err))
         return false;
-    for (size_t page = 0; page < LIMIT_REFERRERS_PAGES; page++) {
-        char *next;
-
+    for (size_t pages = 1; name; pages++) {
         if (!discover_usable(discovery, place, name, item, &usable, err))
             return false;
         /* 200 with another type is a registry without the API (sigstore.md 2.5). */
@@ -165,13 +188,8 @@ static bool read_pages(struct discovery *discovery, const struct verify_place *p
         if (!index)
             return true;
         indexes->items[indexes->count++] = index;
-        next = item->link ? page_target(place, item->link) : NULL;
-        if (!next)
-            return true;
-        if (!keep_block(&discovery->keep, next, err) ||
-            !discover_ask(discovery, place, WANT_PAGE, next, LIMIT_MANIFEST_BYTES, &item, err))
+        if (!next_page(discovery, place, pages, &item, &name, err))
             return false;
-        name = next;
     }
     return true;
 }

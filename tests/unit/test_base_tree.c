@@ -124,6 +124,9 @@ static const struct fields_case fields_cases[] = {
     {"{\"name\":\"x\"}", false, NULL},
     {"{\"name\":\"x\",\"count\":1,\"any\":[]}", false, NULL},
     {"{\"name\":\"x\",\"other\":1}", true, NULL},
+    {"{\"name\":\"x\",\"other\":null,\"count\":null,\"any\":null}", true, NULL},
+    {"{\"name\":null}", true, "doc:1:1: \"name\" is missing"},
+    {"{\"name\":\"x\",\"count\":\"1\"}", true, "doc:1:21: \"count\" must be a number, not a string"},
     {"[]", false, "doc:1:1: must be a map, not list"},
     {"{}", false, "doc:1:1: \"name\" is missing"},
     {"{\"name\":1}", false, "doc:1:9: \"name\" must be a string, not a number"},
@@ -151,7 +154,10 @@ START_TEST(records)
     ck_assert_msg(good == (c->want == NULL), "%s: %s", c->json, err.text);
     if (good) {
         ck_assert(node_str_is(name, "x"));
-        ck_assert_ptr_eq(count, node_get(tree_root(tree), "count"));
+        ck_assert_ptr_eq(count, node_is(node_get(tree_root(tree), "count"), NODE_NULL)
+                                    ? NULL
+                                    : node_get(tree_root(tree), "count"));
+        ck_assert_ptr_eq(any, node_get(tree_root(tree), "any"));
         return;
     }
     ck_assert_str_eq(err.text, c->want);

@@ -19,7 +19,8 @@ START_TEST(listings_by_the_api_and_its_pages)
                    buf_cstr(&second));
     run_go(&run);
     ck_assert_uint_eq(run.claims.count, 1);
-    ck_assert_int_eq(run.claims.findings[0].reason, REASON_FETCH_FAILED); /* the one that is listed and not there */
+    ck_assert_int_eq(run.claims.findings[0].reason, REASON_LIMIT); /* the second page leads to itself */
+    ck_assert_int_eq(run.claims.findings[1].reason, REASON_FETCH_FAILED); /* the one that is listed and not there */
     run_done(&run);
     buf_free(&bundle);
     buf_free(&first);
@@ -29,21 +30,48 @@ END_TEST
 
 START_TEST(pages_on_other_hosts_are_not_followed)
 {
-    static const char *const links[] = {
-        "<https://evil.example/v2/x>; rel=\"next\"", "<//evil.example/v2/x>; rel=\"next\"", "<?page=2>; rel=\"next\"",
-        "</v1/x>; rel=\"next\"", "</v2/x y>; rel=\"next\"", "<", ">;rel=\"next\"<", "</v2/x>; rel=\"prev\"", "",
-        "<https://" TEST_HOST ".evil.example/v2/x>; rel=\"next\"",
+    static const struct {
+        const char *link;
+        bool more; /* names a page, which is then missing from what was looked at */
+    } links[] = {
+        {"<https://evil.example/v2/x>; rel=\"next\"", true}, {"<//evil.example/v2/x>; rel=\"next\"", true},
+        {"<?page=2>; rel=\"next\"", true}, {"</v1/x>; rel=\"next\"", true}, {"</v2/x y>; rel=\"next\"", true},
+        {"<https://" TEST_HOST ".evil.example/v2/x>; rel=\"next\"", true},
+        {"<", false}, {">;rel=\"next\"<", false}, {"</v2/x>; rel=\"prev\"", false}, {"", false},
     };
 
     for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
         struct run run;
 
         run_start(&run);
-        test_put_index(&run.registry, WANT_REFERRERS, REPO, "sha256:" HEX, links[i], "");
+        test_put_index(&run.registry, WANT_REFERRERS, REPO, "sha256:" HEX, links[i].link, "");
         run_go(&run);
-        ck_assert_msg(run.rounds == 1, "%s", links[i]);
+        ck_assert_msg(run.rounds == 1, "%s", links[i].link);
+        ck_assert_msg(run.claims.finding_count == links[i].more, "%s", links[i].link);
+        ck_assert(!links[i].more || run.claims.findings[0].reason == REASON_UNSUPPORTED);
         run_done(&run);
     }
+}
+END_TEST
+
+START_TEST(pages_without_end)
+{
+    char target[40] = "", link[80];
+    enum want_kind kind = WANT_REFERRERS;
+    struct run run;
+
+    run_start(&run);
+    for (int page = 0; page <= LIMIT_REFERRERS_PAGES; page++) {
+        (void)snprintf(link, sizeof(link), "</v2/page/%d>; rel=\"next\"", page + 1);
+        test_put_index(&run.registry, kind, REPO, kind == WANT_PAGE ? target : "sha256:" HEX, link, "");
+        (void)snprintf(target, sizeof(target), "/v2/page/%d", page + 1);
+        kind = WANT_PAGE;
+    }
+    run_go(&run);
+    ck_assert_uint_eq(run.rounds, LIMIT_REFERRERS_PAGES);
+    ck_assert_uint_eq(run.claims.finding_count, 1);
+    ck_assert_int_eq(run.claims.findings[0].reason, REASON_LIMIT);
+    run_done(&run);
 }
 END_TEST
 
@@ -103,6 +131,61 @@ START_TEST(the_image_is_not_its_own_referrer)
     ck_assert_uint_eq(run.claims.finding_count, 0);
     ck_assert_uint_eq(run.rounds, 1);
     run_done(&run);
+}
+END_TEST
+
+/* What others wrote into the listing, or a registry in its own words, must not cost us the entries beside it. */
+START_TEST(unusable_entries_hide_nothing)
+{
+    static const char *const foreign[] = {
+        "{\"mediaType\":\"a/b\",\"size\":5,\"digest\":\"blake3:" HEX "\"}",
+        "{\"mediaType\":\"a/b\",\"digest\":\"sha256:" OTHER "\"}",
+        "{\"mediaType\":\"a/b\",\"size\":5,\"digest\":\"sha256:" OTHER "\",\"annotations\":{\"n\":1}}",
+        "{\"size\":5,\"digest\":\"sha256:" OTHER "\"}",
+        "[]",
+        "null",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(foreign); i++) {
+        struct buf bundle, descriptors = BUF_INIT(10000);
+        struct run run;
+
+        run_start(&run);
+        test_bundle(key, span_str(GOOD_STATEMENT), &bundle);
+        buf_str(&descriptors, foreign[i]);
+        test_put_bundle(&run.registry, REPO, buf_as_span(&bundle), NULL, &descriptors);
+        test_put_index(&run.registry, WANT_REFERRERS, REPO, "sha256:" HEX, NULL, buf_cstr(&descriptors));
+        run_go(&run);
+        expect(&run, REASON_OK, foreign[i]);
+        ck_assert_uint_eq(run.claims.finding_count, 1);
+        ck_assert_int_eq(run.claims.findings[0].reason, REASON_MALFORMED);
+        run_done(&run);
+        buf_free(&bundle);
+        buf_free(&descriptors);
+    }
+}
+END_TEST
+
+/* A registry that writes every member, with null for what is not there. */
+START_TEST(null_is_absence_in_a_listing)
+{
+    static const char nulls[] = ",\"artifactType\":null,\"annotations\":null}";
+    struct buf bundle, written = BUF_INIT(10000), descriptors = BUF_INIT(10000);
+    struct run run;
+
+    run_start(&run);
+    test_bundle(key, span_str(GOOD_STATEMENT), &bundle);
+    test_put_bundle(&run.registry, REPO, buf_as_span(&bundle), ",\"subject\":null,\"annotations\":null", &written);
+    buf_span(&descriptors, span_cut(buf_as_span(&written), 0, span_find(buf_as_span(&written), ",\"artifactType\"")));
+    buf_str(&descriptors, nulls);
+    test_put_index(&run.registry, WANT_REFERRERS, REPO, "sha256:" HEX, NULL, buf_cstr(&descriptors));
+    run_go(&run);
+    expect(&run, REASON_OK, buf_cstr(&descriptors));
+    ck_assert_uint_eq(run.claims.finding_count, 0);
+    run_done(&run);
+    buf_free(&bundle);
+    buf_free(&written);
+    buf_free(&descriptors);
 }
 END_TEST
 
@@ -368,9 +451,12 @@ int main(void)
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, listings_by_the_api_and_its_pages);
     tcase_add_test(cases, pages_on_other_hosts_are_not_followed);
+    tcase_add_test(cases, pages_without_end);
     tcase_add_test(cases, a_page_on_the_same_host_by_its_url);
     tcase_add_test(cases, a_listing_of_another_type_is_none);
     tcase_add_test(cases, the_image_is_not_its_own_referrer);
+    tcase_add_test(cases, unusable_entries_hide_nothing);
+    tcase_add_test(cases, null_is_absence_in_a_listing);
     tcase_add_test(cases, foreign_referrers_hide_nothing);
     tcase_add_test(cases, wants_are_added_to);
     tcase_add_test(cases, attestations_crowd_nothing_out);
