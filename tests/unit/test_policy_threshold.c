@@ -75,6 +75,11 @@ static const struct row rows[] = {
      "policy \"p\", authority \"authority-1\": not satisfied, and the policy requires it"},
     {"static pass is no signer", "    - name: s\n      static: {action: pass}\n" TWO, "  pullguard: {threshold: 2}\n",
      {{CLAIM}}, {{0}}, false, false, REASON_THRESHOLD, NULL},
+    {"static pass without any signer", "    - name: s\n      static: {action: pass}\n" TWO,
+     "  pullguard: {threshold: 2}\n", {{0}}, {{0}}, false, false, REASON_THRESHOLD,
+     "policy \"p\", authority \"s\": 0 of 2 wanted authorities are satisfied by distinct signers"},
+    {"static fail without any signer", "    - name: s\n      static: {action: fail}\n" TWO,
+     "  pullguard: {threshold: 2}\n", {{0}}, {{0}}, false, false, REASON_STATIC_FAIL, NULL},
 };
 
 START_TEST(counts)
