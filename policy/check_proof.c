@@ -3,9 +3,7 @@
 #include "policy/check.h"
 
 #include "base/clock.h"
-
-/* Clocks of nodes and logs differ; a proven time further ahead than this is no proof of anything. */
-enum { CLOCK_SKEW_SECONDS = 300 };
+#include "policy/condition.h"
 
 static size_t claim_root(const struct decide *decide, size_t set_root)
 {

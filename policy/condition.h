@@ -34,6 +34,9 @@
 
 struct condition; /* a list of them */
 
+/* Clocks of nodes and logs differ; a proven time further ahead than this is no proof of anything. */
+enum { CLOCK_SKEW_SECONDS = 300 };
+
 struct condition_input {
     const struct node *statement; /* NULL = nothing holds */
     int64_t now;

@@ -194,6 +194,9 @@ static enum truth eval_age(struct eval *eval, const struct condition_test *test)
 
     if (!eval->input->has_time)
         return note(eval, UNDECIDED, "maxAge: no trusted time proves the age");
+    if (eval->input->time > eval->input->now + CLOCK_SKEW_SECONDS)
+        return note(eval, UNDECIDED, "maxAge: attested at %s, which is in the future",
+                    time_format(eval->input->time, when));
     if (eval->input->now - eval->input->time <= test->time)
         return HOLDS;
     return note(eval, FAILS, "maxAge: attested at %s", time_format(eval->input->time, when));

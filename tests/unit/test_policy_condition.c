@@ -177,6 +177,13 @@ START_TEST(age_needs_a_trusted_time)
     ck_assert(!condition_holds(conditions, &input, &why));
     ck_assert_str_eq(why.text, "maxAge: no trusted time proves the age");
     ck_assert(!condition_holds(none, &input, &why));
+    input.has_time = true;
+    input.time = TEST_NOW + 300; /* clocks differ a little */
+    ck_assert(condition_holds(conditions, &input, &why));
+    input.time = TEST_NOW + 301;
+    ck_assert(!condition_holds(conditions, &input, &why));
+    ck_assert_str_eq(why.text, "maxAge: attested at 2026-11-23T18:05:01Z, which is in the future");
+    ck_assert(!condition_holds(none, &input, &why));
     input.statement = NULL;
     ck_assert(!condition_holds(conditions, &input, &why));
     condition_free(conditions);
