@@ -155,11 +155,7 @@ bool checkpoint_is_rekor_v1(const struct checkpoint *checkpoint)
 static bool verify_line(const struct checkpoint *checkpoint, const struct note_signature *line,
                         const struct pubkey *key, struct error *err)
 {
-    struct sig_scheme scheme = {.kind = SCHEME_EXACT, .hash = DIGEST_SHA256};
-
-    if (pubkey_type(key) == KEY_ED25519)
-        scheme.hash = DIGEST_NONE;
-    if (pubkey_verify(key, &scheme, checkpoint->text, span_of(line->bytes, line->len), err))
+    if (pubkey_verify(key, &tlog_scheme, checkpoint->text, span_of(line->bytes, line->len), err))
         return true;
     return error_set(err, REASON_BAD_SIGNATURE, "the log's signature on its checkpoint does not verify");
 }

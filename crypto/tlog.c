@@ -12,6 +12,8 @@
 #include "crypto/key_internal.h"
 #include "crypto/note.h"
 
+const struct sig_scheme tlog_scheme = {.kind = SCHEME_COSIGN_KEY, .hash = DIGEST_NONE};
+
 static bool id_of_parts(const struct span *parts, size_t count, struct tlog_id *ret)
 {
     struct digest digest;
@@ -87,7 +89,6 @@ static bool canonical_promise(const struct tlog_promise *promise, struct buf *re
 bool tlog_verify_promise(const struct tlog_promise *promise, struct span set, const struct pubkey *key,
                          struct error *err)
 {
-    struct sig_scheme scheme = {.kind = SCHEME_EXACT, .hash = DIGEST_SHA256};
     struct buf signed_bytes CLEANUP(buf_free) = BUF_INIT(LIMIT_EVIDENCE_BYTES);
     struct tlog_id id;
 
@@ -95,11 +96,9 @@ bool tlog_verify_promise(const struct tlog_promise *promise, struct span set, co
         return error_set(err, REASON_INTERNAL, "SHA-256 is not available");
     if (!tlog_id_eq(&promise->log_id, span_of(id.bytes, sizeof(id.bytes))))
         return error_set(err, REASON_WRONG_KEY, "log entry is of another log than this key's");
-    if (pubkey_type(key) == KEY_ED25519)
-        scheme.hash = DIGEST_NONE;
     if (!canonical_promise(promise, &signed_bytes, err))
         return false;
-    if (!pubkey_verify(key, &scheme, buf_as_span(&signed_bytes), set, err))
+    if (!pubkey_verify(key, &tlog_scheme, buf_as_span(&signed_bytes), set, err))
         return error_set(err, REASON_BAD_SIGNATURE, "the log's signed entry timestamp does not verify");
     return true;
 }

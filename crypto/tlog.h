@@ -19,6 +19,12 @@ struct tlog_id {
     uint8_t bytes[TLOG_ID_BYTES];
 };
 
+/*
+ * What logs sign with: the hash that goes by the key's curve, as the trust root's keyDetails name it
+ * (PKIX_ECDSA_P384_SHA_384), or SHA-256, which the first logs took whatever their key.
+ */
+extern const struct sig_scheme tlog_scheme;
+
 /* SHA-256(SPKI): Rekor v1 logs, CT logs, and v2 logs with ECDSA or RSA keys. */
 bool tlog_id_of_key(const struct pubkey *key, struct tlog_id *ret) MUST_CHECK;
 /* The id a v2 log of this host has with this key: Ed25519 SHA-256(host LF 01 key), else as above. */

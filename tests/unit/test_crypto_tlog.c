@@ -355,6 +355,38 @@ START_TEST(made_v2)
 }
 END_TEST
 
+/* "PKIX_ECDSA_P384_SHA_384" says which hash such a log signs; the first ones signed SHA-256 whatever their key. */
+START_TEST(logs_with_larger_keys)
+{
+    static const char *const hash_names[] = {"sha256", "sha384"};
+    struct pubkey *key CLEANUP(pubkey_freep) = key_of("crypto/logs/p384.spki");
+    struct tlog_promise promise = {.body = span_str("entry"), .integrated_time = 1700000000, .log_index = 7};
+    struct error err = ERROR_INIT;
+
+    ck_assert(tlog_id_of_key(key, &promise.log_id));
+    for (size_t i = 0; i < ARRAY_LEN(hash_names); i++) {
+        char note_name[40], set_name[40];
+        struct tlog_proof proof = {.tree_size = 0};
+        struct buf note CLEANUP(buf_free) = BUF_INIT(0), set CLEANUP(buf_free) = BUF_INIT(0);
+
+        (void)snprintf(note_name, sizeof(note_name), "crypto/logs/p384.%s.note", hash_names[i]);
+        (void)snprintf(set_name, sizeof(set_name), "crypto/logs/p384.%s.set", hash_names[i]);
+        note = vector_read(note_name);
+        set = vector_read(set_name);
+        proof.checkpoint = buf_as_span(&note);
+        ck_assert_msg(tlog_verify_inclusion(&proof, 0, span_str("entry"), "log.test", key, NULL, &err), "%s: %s",
+                      note_name, err.text);
+        note.ptr[9]++; /* the size */
+        ck_assert(!tlog_verify_inclusion(&proof, 0, span_str("entry"), "log.test", key, NULL, &err));
+        ck_assert_int_eq(err.reason, REASON_BAD_SIGNATURE);
+        ck_assert_int_eq(verify_set(&promise, buf_as_span(&set), key), REASON_OK);
+        promise.log_index++;
+        ck_assert_int_eq(verify_set(&promise, buf_as_span(&set), key), REASON_BAD_SIGNATURE);
+        promise.log_index--;
+    }
+}
+END_TEST
+
 START_TEST(origins)
 {
     static const struct {
@@ -386,6 +418,7 @@ int main(void)
     tcase_add_loop_test(cases, other_lines, 1, 3);
     tcase_add_test(cases, made_v1);
     tcase_add_loop_test(cases, made_v2, 0, 2);
+    tcase_add_test(cases, logs_with_larger_keys);
     tcase_add_test(cases, origins);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
