@@ -101,17 +101,20 @@ static bool label_ok(struct span label)
     return true;
 }
 
-static bool all_digits(struct span text)
+/* Decimal digits, or hexadecimal ones behind "0x": what inet_aton(3) reads as a part of an address. */
+static bool is_number(struct span text)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if (!is_digit(text.ptr[i]))
+    bool hex = span_starts(text, "0x");
+
+    for (size_t i = hex ? 2 : 0; i < text.len; i++)
+        if (!is_digit(text.ptr[i]) && !(hex && text.ptr[i] >= 'a' && text.ptr[i] <= 'f'))
             return false;
     return true;
 }
 
 /*
- * A host name of lower-case labels. A last label of digits only is an IPv4 address to every resolver, in odd spellings
- * too (127.1, 2130706433): then only the dotted quad passes, so that one address has one name.
+ * A host name of lower-case labels. Where the last is a number, it is an IPv4 address to every resolver, in odd
+ * spellings too (127.1, 127.0x1, 2130706433): then only the dotted quad passes, so that one address has one name.
  */
 static bool host_name_ok(const char *host)
 {
@@ -127,7 +130,7 @@ static bool host_name_ok(const char *host)
         if (!label_ok(label))
             return false;
         if (dot == SIZE_MAX)
-            return !all_digits(label) || inet_pton(AF_INET, host, &address) == 1;
+            return !is_number(label) || inet_pton(AF_INET, host, &address) == 1;
         rest = span_cut(rest, dot + 1, SIZE_MAX);
     }
 }
