@@ -9,6 +9,9 @@
 
 enum { SET_MAX_BYTES = 256, CHECKPOINT_MAX_BYTES = 64 * 1024 };
 
+/* The end of the year 9999, RFC 3339's last; milliseconds of it are still a number. */
+static const int64_t time_max = INT64_C(253402300799);
+
 static bool decode_hash(const struct node *node, const char *what, uint8_t dst[LOG_HASH_BYTES], struct error *err)
 {
     struct buf buf CLEANUP(buf_free) = BUF_INIT(LOG_HASH_BYTES);
@@ -59,6 +62,8 @@ static bool parse_promise(struct keep *keep, const struct node *time, const stru
 
     if (!proto_uint(time, "integratedTime", &seconds, err))
         return false;
+    if (seconds > (uint64_t)time_max)
+        return error_set(err, REASON_MALFORMED, "integratedTime is not a time");
     entry->integrated_time = (int64_t)seconds;
     if (!promise)
         return true;
@@ -121,7 +126,8 @@ bool logentry_parse_legacy(struct keep *keep, struct span json, struct log_entry
     if (!node_int(index, false, &number) || number < 0)
         return error_set(err, REASON_MALFORMED, "log entry: logIndex is not a number from 0 on");
     entry.index = (uint64_t)number;
-    if (!node_int(time, false, &entry.integrated_time) || entry.integrated_time <= 0)
+    if (!node_int(time, false, &entry.integrated_time) || entry.integrated_time <= 0 ||
+        entry.integrated_time > time_max)
         return error_set(err, REASON_MALFORMED, "log entry: integratedTime is not a time");
     *ret = entry;
     return true;

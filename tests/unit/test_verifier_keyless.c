@@ -329,6 +329,8 @@ static const struct edit {
     {"kl-bundle-r1", TEXT, NULL, "bundle.v0.3+json", "bundle+json;version=0.1", 0, KEYLESS | R1, 0},
     {"kl-bundle-r2", TEXT, NULL, "bundle.v0.3+json", "bundle+json;version=0.1", 0, 0,
      REASON_MALFORMED}, /* no promise */
+    {"kl-bundle-r1", TEXT, NULL, "\"integratedTime\":\"1795451667\"", "\"integratedTime\":\"253402300800\"", 0, 0,
+     REASON_MALFORMED},
     {"kl-bundle-r1", TEXT, NULL, "\"logIndex\":\"1000005\"", "\"logIndex\":\"-1\"", 0, 0, REASON_MALFORMED},
     {"kl-bundle-r1", TEXT, NULL, "\"logIndex\":\"1000005\"", "\"logIndex\":1000005", 0, KEYLESS | R1, 0},
     {"kl-bundle-r1", TEXT, NULL, "\"logIndex\":\"5\"", "\"logIndex\":\"-5\"", 0, 0, REASON_MALFORMED},

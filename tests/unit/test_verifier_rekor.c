@@ -315,6 +315,8 @@ START_TEST(legacy_annotations_are_strict)
         {LEGACY_ENTRY("\"AAAA\"", "\"e30=\"", "0", "7", ID), REASON_MALFORMED},
         {LEGACY_ENTRY("\"AAAA\"", "\"e30=\"", "-1", "7", ID), REASON_MALFORMED},
         {LEGACY_ENTRY("\"AAAA\"", "\"e30=\"", "1.5", "7", ID), REASON_MALFORMED},
+        {LEGACY_ENTRY("\"AAAA\"", "\"e30=\"", "253402300800", "7", ID), REASON_MALFORMED},
+        {LEGACY_ENTRY("\"AAAA\"", "\"e30=\"", "9223372036854775807", "7", ID), REASON_MALFORMED},
         {LEGACY_ENTRY("\"AAAA\"", "\"e30=\"", "1795451667", "-7", ID), REASON_MALFORMED},
         {LEGACY_ENTRY("\"AAAA\"", "{}", "1795451667", "7", ID), REASON_MALFORMED},
         {LEGACY_ENTRY("\"AAAA\"", "\"e30\"", "1795451667", "7", ID), REASON_MALFORMED},
