@@ -283,8 +283,28 @@ def test_where_the_endorser_listens():
         want_code(root.run("enable", "-y", "podman"), 0)
         with open(root.at("/etc/containers/registries.d/50-pullguard.yaml"), encoding="utf-8") as file:
             text = file.read()
-        want_text(text, "default-docker:\n  lookaside: http://127.0.0.2:4242/v1/_unknown\n")
+        want_text(text, "    lookaside: http://127.0.0.2:4242/v1/registry.example.com\n")
         want("14242" not in text, text)
+
+
+def test_other_files_of_registries_d():
+    """Distributions bring files of their own there; what stands in two files stops every pull."""
+    with Root() as root:
+        node(root)
+        root.write("/etc/containers/registries.d/default.yaml", "default-docker:\n  lookaside-staging: file:///var/lib/containers/sigstore\n")
+        root.write("/etc/containers/registries.d/registry.example.net.yaml", "docker:\n  registry.example.net:\n    lookaside: https://example.net/sigstore\n")
+        want_code(root.run("enable", "-y", "podman"), 0)
+        with open(root.at("/etc/containers/registries.d/50-pullguard.yaml"), encoding="utf-8") as file:
+            want("default-docker" not in file.read(), "default-docker twice")
+        want_code(root.run("enable", "-y", "podman"), 0)
+        want_code(root.run("disable", "-y", "podman"), 0)
+        root.write("/etc/containers/registries.d/vendor.yaml", "docker:\n  registry.example.com:\n    lookaside: https://example.com/sigstore\n")
+        before = root.tree()
+        for runtime in ("podman", "crio"):
+            result = root.run("enable", "-y", runtime)
+            want_code(result, 2)
+            want_text(result.err, "vendor.yaml has the scope \"registry.example.com\" too", result)
+            same_but_state(before, root.tree())
 
 
 def test_start_gates():

@@ -18,6 +18,8 @@ podman_node "$PG_WORK/node"
 pg_node "$PG_WORK/node"
 printf '127.0.0.1 localhost\n' >"$PG_NODE/etc/hosts"
 printf '{"default":[{"type":"insecureAcceptAnything"}]}\n' >"$PG_NODE/etc/containers/policy.json"
+# As Fedora's and others' packages bring it. A second default-docker section would stop every pull.
+printf 'default-docker:\n  lookaside-staging: file:///var/lib/containers/sigstore\n' >"$PG_NODE/etc/containers/registries.d/default.yaml"
 begin_registry
 registry_start private "user=alice:secret"
 P=$REGISTRY_ADDR

@@ -4,88 +4,21 @@
 #include <string.h>
 
 #include "base/encode.h"
-#include "base/file.h"
-#include "base/limits.h"
 #include "base/mem.h"
 #include "plugin/cli/doctor/containers.h"
-
-enum { STORES_MAX = 4096 };
-
-struct store {
-    char *scope;     /* "" = default-docker */
-    char *lookaside; /* NULL = the scope says nothing about it */
-    char *path;      /* file */
-};
-struct stores {
-    struct store *items;
-    size_t count, capacity;
-};
-
-static void stores_done(struct stores *stores)
-{
-    for (size_t i = 0; i < stores->count; i++) {
-        mem_free(stores->items[i].scope);
-        mem_free(stores->items[i].lookaside);
-        mem_free(stores->items[i].path);
-    }
-    mem_free(stores->items);
-}
-
-static void add_store(struct doctor *doctor, struct stores *stores, const char *path, struct span scope,
-                      const struct node *values)
-{
-    const struct node *url = node_get(values, "lookaside");
-    struct store *store;
-
-    if (!mem_grow(&stores->items, &stores->capacity, stores->count, sizeof(*stores->items), STORES_MAX)) {
-        doctor->out_of_memory = true;
-        return;
-    }
-    if (url == NULL)
-        url = node_get(values, "sigstore"); /* its older name */
-    store = &stores->items[stores->count++];
-    *store = (struct store){ .scope = span_dup(scope), .path = mem_strdup(path) };
-    if (node_is(url, NODE_STRING) && url->text.len > 0)
-        store->lookaside = span_dup(url->text);
-    if (store->scope == NULL || store->path == NULL)
-        doctor->out_of_memory = true;
-}
-
-static void read_stores(struct doctor *doctor, struct stores *stores, const char *path, const struct node *root)
-{
-    const struct node *docker = node_get(root, "docker"), *standard = node_get(root, "default-docker");
-
-    if (node_is(standard, NODE_MAP))
-        add_store(doctor, stores, path, span_str(""), standard);
-    for (const struct node *scope = node_is(docker, NODE_MAP) ? docker->child : NULL; scope != NULL;
-         scope = scope->next)
-        add_store(doctor, stores, path, scope->name, scope);
-}
+#include "plugin/cli/doctor/stores.h"
 
 /* loud: say what does not parse. */
 static void load_stores(struct doctor *doctor, struct stores *stores, bool loud)
 {
-    static const char *const suffixes[] = { ".yaml", NULL };
-    CLEANUP(mem_freep) char *directory = doctor_path(doctor, "/etc/containers/registries.d");
-    CLEANUP(names_free) struct names names = { 0 };
     struct error err = ERROR_INIT;
 
-    if (directory == NULL || !dir_list(directory, suffixes, &names, &err))
-        return;
-    for (size_t i = 0; i < names.count; i++) {
-        CLEANUP(mem_freep) char *path = mem_printf("%s/%s", directory, names.items[i]);
-        CLEANUP(buf_free) struct buf bytes = { 0 };
-        CLEANUP(tree_freep) struct tree *tree = NULL;
-
-        if (path == NULL)
-            continue;
-        if (file_read(path, LIMIT_SETTINGS_BYTES, FILE_ANY, &bytes, &err) &&
-            yaml_parse(buf_as_span(&bytes), path, &tree, &err))
-            read_stores(doctor, stores, path, tree_root(tree));
-        else if (loud)
-            doctor_add(doctor, CHECK_WARN, "containers.registries-d", "the image library may refuse every pull",
-                       "correct the file", "%s", err.text);
-    }
+    if (!stores_load(doctor->cli->root, stores, &err))
+        doctor_add(doctor, CHECK_WARN, "containers.registries-d", "where endorsements are looked for is not known",
+                   "look at the directory", "%s", err.text);
+    for (size_t i = 0; loud && i < stores->broken.count; i++)
+        doctor_add(doctor, CHECK_WARN, "containers.registries-d", "the image library may refuse every pull",
+                   "correct the file", "%s", stores->broken.items[i]);
 }
 
 /* One scope in two files is an error of the library, for every pull. */

@@ -12,12 +12,15 @@
 #include "base/mem.h"
 #include "base/tree.h"
 #include "config.h"
+#include "plugin/cli/doctor/stores.h"
 #include "plugin/cli/enable/enable.h"
 #include "plugin/cli/enable/ledger.h"
 #include "plugin/cli/enable/registries.h"
 #include "plugin/cli/say.h"
 #include "plugin/crio/node_key.h"
 #include "plugin/engine/settings.h"
+
+#define REGISTRIES_D_PATH "/etc/containers/registries.d/50-pullguard.yaml"
 
 enum { TEXT_MAX_BYTES = 1024 * 1024 };
 
@@ -119,12 +122,38 @@ static bool mirror_needs_attachments(const struct lookaside *lookaside, const st
     return false;
 }
 
+/*
+ * The library refuses every pull of every registry when a scope stands in two files; distributions bring files for some
+ * registries.
+ */
+static bool check_alone(const char *root, struct span text, struct error *err)
+{
+    CLEANUP(mem_freep) char *own = path_under(root, REGISTRIES_D_PATH);
+    CLEANUP(tree_freep) struct tree *tree = NULL;
+    CLEANUP(stores_done) struct stores ours = { 0 };
+    CLEANUP(stores_done) struct stores there = { 0 };
+
+    if (own == NULL)
+        return error_oom(err);
+    if (!yaml_parse(text, REGISTRIES_D_PATH, &tree, err) || !stores_read(own, tree_root(tree), &ours, err) ||
+        !stores_load(root, &there, err))
+        return false;
+    for (size_t i = 0; i < there.count; i++)
+        for (size_t j = 0; j < ours.count; j++)
+            if (strcmp(there.items[i].path, own) != 0 && strcmp(there.items[i].scope, ours.items[j].scope) == 0)
+                return error_set(err, REASON_POLICY_ERROR,
+                                 "%.200s has the scope \"%.100s\" too, and the image library refuses every pull when a "
+                                 "scope stands in two files; take it out of that file first",
+                                 there.items[i].path, there.items[i].scope);
+    return true;
+}
+
+/* Without default-docker: it may stand once, other files have it, and policy.json refuses what no scope names. */
 static bool add_registries_d(struct changes *changes, const struct lookaside *lookaside, struct error *err)
 {
     CLEANUP(buf_free) struct buf text = BUF_INIT(TEXT_MAX_BYTES);
 
-    buf_printf(&text, GENERATED "default-docker:\n  lookaside: http://%s/v1/_unknown\ndocker:\n",
-               lookaside->settings.endorser_listen);
+    buf_str(&text, GENERATED "docker:\n");
     for (size_t i = 0; i < lookaside->hosts.count; i++)
         put_store(&text, lookaside, span_str(lookaside->hosts.items[i]), span_str(lookaside->hosts.items[i]),
                   has_native(lookaside, lookaside->hosts.items[i]));
@@ -138,7 +167,8 @@ static bool add_registries_d(struct changes *changes, const struct lookaside *lo
                   mirror_needs_attachments(lookaside, &lookaside->mirrors.items[i]));
     if (!buf_ok(&text))
         return error_oom(err);
-    return changes_add_file(changes, "/etc/containers/registries.d/50-pullguard.yaml", buf_cstr(&text), err);
+    return check_alone(changes->root, buf_as_span(&text), err) &&
+           changes_add_file(changes, REGISTRIES_D_PATH, buf_cstr(&text), err);
 }
 
 static bool add_auth_helper(struct changes *changes, struct error *err)
