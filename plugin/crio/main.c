@@ -237,22 +237,30 @@ static bool read_control(int fd, struct pull *ret, struct error *err)
     return pull_parse(json, ret, err);
 }
 
-static void accept_control(struct server *server)
+static void hear_control(struct server *server, int fd)
 {
-    int fd CLEANUP(fd_closep) = accept4(server->control_fd, NULL, NULL, SOCK_CLOEXEC);
     struct pull pull CLEANUP(pull_done) = {0};
     struct error err = ERROR_INIT;
     struct ucred peer;
     socklen_t len = sizeof(peer);
 
-    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
-        return;
-    if (peer.uid != 0 && peer.uid != geteuid())
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 || (peer.uid != 0 && peer.uid != geteuid()))
         return;
     if (read_control(fd, &pull, &err))
         pulls_add(&server->endorser.pulls, &pull, mono_ms());
     else
         (void)fprintf(stderr, "pullguard-endorser: auth helper: %s\n", err.text);
+}
+
+/* All that wait: a helper has spoken before the request that it helps, and others may stand in front of it. */
+static void accept_control(struct server *server)
+{
+    int fd;
+
+    while ((fd = accept4(server->control_fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+        hear_control(server, fd);
+        (void)close(fd);
+    }
 }
 
 /* Children that ended, and whether we were asked to stop. */
@@ -283,11 +291,10 @@ static void serve(struct server *server)
             return;
         if (waits[SIGNALS].revents)
             stop = read_signals(server);
-        if (waits[CONTROL].revents) /* before HTTP: the helper speaks before the request it helps */
-            accept_control(server);
         connections_step(&server->connections, waits + CLIENTS, mono_ms());
         if (waits[HTTP].revents)
             accept_http(server);
+        accept_control(server); /* before the answers */
         start_answers(server);
     }
 }
