@@ -18,7 +18,10 @@
 #include "plugin/crio/node_key.h"
 #include "verifier/ref.h"
 
-enum { SECOND_QUESTION_MS = 500 }; /* with less left, the second answer would be its time-out */
+enum {
+    PULLS_ASKED = 8,         /* of one repository at the same time */
+    NEXT_QUESTION_MS = 500, /* with less left, the next answer would be its time-out */
+};
 
 static bool copy_to(char **place, const char *text)
 {
@@ -26,11 +29,11 @@ static bool copy_to(char **place, const char *text)
     return !text || *place;
 }
 
-/* The image library waits for ever: the wait is ours to end, for both questions together. */
+/* The image library waits for ever: the wait is ours to end, for all questions together. */
 struct inquiry {
     const struct endorser *endorser;
     const struct lookaside_request *request;
-    const struct pull *pull; /* NULL = the auth helper told nothing */
+    const struct pull *pull; /* whose credentials are used; NULL = the auth helper told nothing */
     int64_t deadline;
 };
 
@@ -50,36 +53,72 @@ static bool ask(const struct inquiry *inquiry, const char *reference, const char
     return filled && client_ask(&options, &request, ret);
 }
 
-/* By its own signature: under the tag the user wrote, when it is known and fits, since policies may speak of tags. */
-static bool ask_for_platform(const struct inquiry *inquiry, struct response *ret)
+/* Is there time for one more? */
+static bool may_ask(const struct inquiry *inquiry)
+{
+    return deadline_left_ms(inquiry->deadline) >= NEXT_QUESTION_MS;
+}
+
+/*
+ * By its own signature: under the tag the user wrote, since policies may speak of tags, but only when that tag is known
+ * to lead to this manifest. Otherwise whoever may pull one tag of a repository could have any image of it endorsed.
+ */
+static bool ask_for_platform(const struct inquiry *inquiry, bool fits, struct response *ret)
 {
     const struct lookaside_request *request = inquiry->request;
     char *by_digest CLEANUP(mem_freep) = mem_printf("%s@%s", request->repository, request->digest);
-    bool tagged = inquiry->pull && !strchr(inquiry->pull->reference, '@');
+    bool tagged = fits && !strchr(inquiry->pull->reference, '@');
 
-    return by_digest &&
-           ask(inquiry, tagged ? inquiry->pull->reference : by_digest, request->digest, NULL, ret);
+    return by_digest && ask(inquiry, tagged ? inquiry->pull->reference : by_digest, request->digest, NULL, ret);
 }
 
-/* First what the user asked for, as tag or index; then the platform manifest's own signature. */
-static bool decide(const struct inquiry *inquiry, struct response *ret)
+static void replace(struct response *place, struct response *with)
+{
+    response_done(place);
+    *place = *with;
+    *with = (struct response){0};
+}
+
+/*
+ * What the user asked for, as tag or index. Several pulls of one repository may be under way, and the request does not
+ * say which of them it belongs to: the one whose image is, or lists, the manifest. *ret_fits: inquiry->pull is that
+ * one, and a policy had its say (judge.c looks at the index first). ret has that one's refusal, or the newest's.
+ */
+static bool ask_for_pulls(struct inquiry *inquiry, const struct pull *const *pulls, size_t count, bool *ret_fits,
+                          struct response *ret)
+{
+    *ret_fits = false;
+    for (size_t i = 0; i < count && !*ret_fits && (i == 0 || may_ask(inquiry)); i++) {
+        struct response one CLEANUP(response_done) = {0};
+        bool allowed;
+
+        inquiry->pull = pulls[i];
+        allowed = ask(inquiry, pulls[i]->reference, NULL, inquiry->request->digest, &one);
+        *ret_fits = one.policy != NULL;
+        if (i == 0 || allowed || *ret_fits)
+            replace(ret, &one);
+        if (allowed)
+            return true;
+    }
+    if (!*ret_fits)
+        inquiry->pull = count > 0 ? pulls[0] : NULL;
+    return false;
+}
+
+/* First what the user asked for; then the platform manifest's own signature. */
+static bool decide(struct inquiry *inquiry, const struct pull *const *pulls, size_t count, struct response *ret)
 {
     struct response own CLEANUP(response_done) = {0};
-    bool allowed;
+    bool fits, allowed;
 
-    if (!inquiry->pull)
-        return ask_for_platform(inquiry, ret);
-    if (ask(inquiry, inquiry->pull->reference, NULL, inquiry->request->digest, ret))
+    if (ask_for_pulls(inquiry, pulls, count, &fits, ret))
         return true;
-    if (deadline_left_ms(inquiry->deadline) < SECOND_QUESTION_MS)
+    if (count > 0 && !may_ask(inquiry))
         return false;
-    allowed = ask_for_platform(inquiry, &own);
+    allowed = ask_for_platform(inquiry, fits, &own);
     /* Of two refusals, the one about what the user asked for says more, unless no policy knew it by that name. */
-    if (allowed || ret->reason == REASON_NO_MATCH) {
-        response_done(ret);
-        *ret = own;
-        own = (struct response){0};
-    }
+    if (allowed || count == 0 || ret->reason == REASON_NO_MATCH)
+        replace(ret, &own);
     return allowed;
 }
 
@@ -118,13 +157,14 @@ static void answer_refusal(const struct response *response, struct buf *ret)
 
 /* The helper's references are kept under canonical names; the path may say docker.io where those say index.docker.io.
  */
-static const struct pull *find_pull(struct endorser *endorser, const struct lookaside_request *request)
+static size_t find_pulls(struct endorser *endorser, const struct lookaside_request *request,
+                         const struct pull *ret[PULLS_ASKED])
 {
     struct ref ref CLEANUP(ref_done) = {0};
     struct error ignored = ERROR_INIT;
     bool parsed = ref_parse_repository(span_str(request->repository), &ref, &ignored);
 
-    return pulls_find(&endorser->pulls, parsed ? ref.name : request->repository, mono_ms());
+    return pulls_find(&endorser->pulls, parsed ? ref.name : request->repository, mono_ms(), ret, PULLS_ASKED);
 }
 
 void endorse(struct endorser *endorser, struct span target, struct buf *ret)
@@ -132,6 +172,7 @@ void endorse(struct endorser *endorser, struct span target, struct buf *ret)
     struct lookaside_request request CLEANUP(lookaside_request_done) = {0};
     struct response response CLEANUP(response_done) = {0};
     struct inquiry inquiry = {.endorser = endorser, .request = &request, .deadline = mono_ms() + CLIENT_DEADLINE_MS};
+    const struct pull *pulls[PULLS_ASKED];
     struct error err = ERROR_INIT;
 
     if (!lookaside_parse_target(target, &request, &err)) {
@@ -142,8 +183,7 @@ void endorse(struct endorser *endorser, struct span target, struct buf *ret)
         http_respond(ret, 404, NULL, span_str(""));
         return;
     }
-    inquiry.pull = find_pull(endorser, &request);
-    if (decide(&inquiry, &response))
+    if (decide(&inquiry, pulls, find_pulls(endorser, &request, pulls), &response))
         answer_endorsement(endorser, &request, ret);
     else
         answer_refusal(&response, ret);

@@ -67,12 +67,23 @@ bool pull_parse(struct span json, struct pull *ret, struct error *err)
     return true;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool same_pull(const struct pull *a, const struct pull *b)
+{
+    return same_text(a->reference, b->reference) && same_text(a->username, b->username) &&
+           same_text(a->password, b->password) && same_text(a->identity_token, b->identity_token);
+}
+
 void pulls_add(struct pulls *pulls, struct pull *pull, int64_t now)
 {
     struct pull *place = &pulls->items[0];
 
-    for (size_t i = 1; i < PULLS_MAX; i++)
-        if (pulls->items[i].expires < place->expires)
+    for (size_t i = 0; i < PULLS_MAX && !same_pull(place, pull); i++)
+        if (same_pull(&pulls->items[i], pull) || pulls->items[i].expires < place->expires)
             place = &pulls->items[i];
     pull_done(place);
     *place = *pull;
@@ -80,19 +91,35 @@ void pulls_add(struct pulls *pulls, struct pull *pull, int64_t now)
     memset(pull, 0, sizeof(*pull));
 }
 
-const struct pull *pulls_find(struct pulls *pulls, const char *repository, int64_t now)
+/* Into its place among those found; the oldest falls out. */
+static size_t insert(const struct pull **found, size_t count, size_t max, const struct pull *pull)
 {
-    const struct pull *found = NULL;
+    size_t at = count;
+
+    while (at > 0 && found[at - 1]->expires < pull->expires)
+        at--;
+    if (count < max)
+        count++;
+    if (at == count)
+        return count;
+    memmove(&found[at + 1], &found[at], (count - 1 - at) * sizeof(*found));
+    found[at] = pull;
+    return count;
+}
+
+size_t pulls_find(struct pulls *pulls, const char *repository, int64_t now, const struct pull **ret, size_t max)
+{
+    size_t count = 0;
 
     for (size_t i = 0; i < PULLS_MAX; i++) {
         struct pull *pull = &pulls->items[i];
 
         if (pull->repository && pull->expires <= now)
             pull_done(pull);
-        if (pull->repository && strcmp(pull->repository, repository) == 0 && (!found || pull->expires > found->expires))
-            found = pull;
+        if (pull->repository && strcmp(pull->repository, repository) == 0)
+            count = insert(ret, count, max, pull);
     }
-    return found;
+    return count;
 }
 
 void pulls_done(struct pulls *pulls)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the auth helper told about pulls under way: the exact reference and the credentials of one pull. In memory only,
- * wiped after use or after a minute. Advisory: without an entry the endorser asks with what the path says.
+ * wiped after a minute. Advisory: without an entry the endorser asks with what the path says.
  */
 #ifndef PG_PLUGIN_CRIO_PULLS_H
 #define PG_PLUGIN_CRIO_PULLS_H
@@ -31,10 +31,10 @@ struct pulls {
 bool pull_parse(struct span json, struct pull *ret, struct error *err) MUST_CHECK;
 void pull_done(struct pull *pull); /* wipes */
 
-/* Takes ownership of pull; the oldest entry makes room. */
+/* Takes ownership of pull, in place of one that was told the same, or else of the oldest. */
 void pulls_add(struct pulls *pulls, struct pull *pull, int64_t now);
-/* The newest live entry for a repository; NULL when there is none. Drops what has expired. */
-const struct pull *pulls_find(struct pulls *pulls, const char *repository, int64_t now);
+/* The newest live entries for a repository, newest first, at most max of them. Drops what has expired. */
+size_t pulls_find(struct pulls *pulls, const char *repository, int64_t now, const struct pull **ret, size_t max);
 void pulls_done(struct pulls *pulls);
 
 #endif

@@ -393,6 +393,62 @@ refused "unsigned, through that mirror" "$R/key/unsigned:v1" "$(no_signature ven
 rm "$PG_NODE/etc/containers/registries.conf.d/60-mirror.conf"
 enable_podman
 
+# ---- several pulls of one repository at the same time -------------------------------------------------------------------------------
+# told REF [USER]: by the auth helper, as the image library runs it. answered REPOSITORY DIGEST: the endorser's status.
+told()
+{
+    printf '{"%s":{"username":"%s"}}' "$1" "${2:-}" | "$PG_LIBEXEC/pullguard-layer-auth" --root "$PG_NODE"
+}
+answered()
+{
+    curl -sS -o /dev/null --noproxy '*' -w '%{http_code}' "http://$ENDORSER_ADDR/v1/$1@sha256=${2#sha256:}/signature-1"
+}
+# platform REPOSITORY TAG: the digest of the first manifest that the index lists.
+platform()
+{
+    curl -sS --fail --noproxy '*' -H 'Accept: application/vnd.oci.image.index.v1+json' "http://$R/v2/$1/manifests/$2" |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["manifests"][0]["digest"])'
+}
+forget()
+{
+    stop "$ENDORSER"
+    endorser_up
+}
+SIGNED=$(platform idx/moved signed)
+EVIL=$(platform idx/moved evil)
+forget
+told "$R/idx/moved:signed"
+told "$R/idx/moved:evil"
+expect "the manifest of the pull before the newest is endorsed" test "$(answered "$R/idx/moved" "$SIGNED")" = 200
+expect "that of the newest, whose index nobody signed, is not" test "$(answered "$R/idx/moved" "$EVIL")" = 403
+# The endorser is busy with one who does not speak; others are in front of the one that belongs to the request.
+forget
+python3 -c '
+import socket, sys, time
+held = socket.socket(socket.AF_UNIX)
+held.connect(sys.argv[1])
+time.sleep(3)' "$PG_NODE/run/pullguard/endorser.sock" &
+sleep 0.1
+for user in a b c; do told "$R/idx/moved:evil" "$user"; done
+told "$R/idx/moved:signed"
+expect "every helper is heard before its request is answered" test "$(answered "$R/idx/moved" "$SIGNED")" = 200
+wait "$!"
+
+# Policies may speak of tags: what one tag is let through for is not given to the others of its repository.
+authority_policy tag-any "$R/tag/app:dev-*" "static: {action: pass}"
+write_policy tag-signed "$R/tag/app:v*" good
+digest=$(push_image "$R/tag/app:dev-1" dev)
+forget
+told "$R/tag/app:dev-1"
+expect "a tag that needs no signature" test "$(answered "$R/tag/app" "$digest")" = 200
+expect "another image of that repository beside it" test "$(answered "$R/tag/app" "$(push_image "$R/tag/app:v1" unsigned)")" = 403
+push_image "$R/tag/app:v2" platforms --platforms linux/amd64,linux/arm64 >/dev/null
+digest=$(platform tag/app v2)
+sign bundle good "$R/tag/app@$digest"
+expect "a policy about tags, the tag not known" test "$(answered "$R/tag/app" "$digest")" = 403
+told "$R/tag/app:v2"
+expect "a policy about tags, and the platform's own signature" test "$(answered "$R/tag/app" "$digest")" = 200
+
 # ---- the node key -------------------------------------------------------------------------------------------------------------------
 # skopeo keeps the endorsement with the image, as CRI-O's storage does; what CRI-O does at each create, a copy does here.
 TOOLS=skopeo pulled "before the key is rotated" "$R/key/bundle:v1"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The look-aside protocol: what is asked, what is answered, what the auth helper says. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -266,25 +267,65 @@ START_TEST(hears_the_helper)
 }
 END_TEST
 
-START_TEST(forgets_pulls)
+static struct pulls pulls;
+
+static void told(const char *json, int64_t now)
 {
-    static struct pulls pulls;
     struct pull pull = {0};
     struct error err = ERROR_INIT;
 
-    ck_assert(hear("{\"r.example.com/a:1\":{\"username\":\"u\"}}", &pull, &err));
-    pulls_add(&pulls, &pull, 1000);
+    ck_assert_msg(hear(json, &pull, &err), "%s", err.text);
+    pulls_add(&pulls, &pull, now);
     ck_assert_ptr_null(pull.repository);
-    ck_assert(hear("{\"r.example.com/a:2\":{\"username\":\"u\"}}", &pull, &err));
-    pulls_add(&pulls, &pull, 2000);
-    ck_assert_str_eq(pulls_find(&pulls, "r.example.com/a", 3000)->reference, "r.example.com/a:2");
-    ck_assert_ptr_null(pulls_find(&pulls, "r.example.com/b", 3000));
-    ck_assert_ptr_null(pulls_find(&pulls, "r.example.com/a", 2000 + PULL_LIFE_MS));
+}
+
+static size_t known(const char *repository, int64_t now, const struct pull **found)
+{
+    return pulls_find(&pulls, repository, now, found, 2);
+}
+
+START_TEST(forgets_pulls)
+{
+    const struct pull *found[2];
+
+    told("{\"r.example.com/a:1\":{\"username\":\"u\"}}", 1000);
+    told("{\"r.example.com/a:2\":{\"username\":\"u\"}}", 2000);
+    ck_assert_uint_eq(known("r.example.com/a", 3000, found), 2);
+    ck_assert_str_eq(found[0]->reference, "r.example.com/a:2");
+    ck_assert_str_eq(found[1]->reference, "r.example.com/a:1");
+    ck_assert_uint_eq(known("r.example.com/b", 3000, found), 0);
+    ck_assert_uint_eq(known("r.example.com/a", 1000 + PULL_LIFE_MS, found), 1);
+    ck_assert_str_eq(found[0]->reference, "r.example.com/a:2");
+    ck_assert_uint_eq(known("r.example.com/a", 2000 + PULL_LIFE_MS, found), 0);
     for (int i = 0; i < PULLS_MAX + 10; i++) {
-        ck_assert(hear("{\"r.example.com/c:1\":{}}", &pull, &err));
-        pulls_add(&pulls, &pull, 100000 + i);
+        char json[64];
+
+        (void)snprintf(json, sizeof(json), "{\"r.example.com/c:%d\":{}}", i);
+        told(json, 100000 + i);
     }
-    ck_assert_ptr_nonnull(pulls_find(&pulls, "r.example.com/c", 100001));
+    ck_assert_uint_eq(known("r.example.com/c", 100001, found), 2);
+    ck_assert_str_eq(found[0]->reference, "r.example.com/c:265");
+    ck_assert_str_eq(found[1]->reference, "r.example.com/c:264");
+    pulls_done(&pulls);
+}
+END_TEST
+
+/* The same pull told again takes no second place; with other credentials it is another one. */
+START_TEST(hears_the_same_once)
+{
+    const struct pull *found[2];
+
+    told("{\"r.example.com/a:1\":{\"username\":\"u\"}}", 1000);
+    told("{\"r.example.com/a:2\":{\"username\":\"u\"}}", 2000);
+    told("{\"r.example.com/a:1\":{\"username\":\"u\"}}", 3000);
+    ck_assert_uint_eq(known("r.example.com/a", 3000, found), 2);
+    ck_assert_str_eq(found[0]->reference, "r.example.com/a:1");
+    ck_assert_str_eq(found[1]->reference, "r.example.com/a:2");
+    told("{\"r.example.com/a:1\":{\"username\":\"v\"}}", 4000);
+    ck_assert_uint_eq(known("r.example.com/a", 4000, found), 2);
+    ck_assert_str_eq(found[0]->username, "v");
+    ck_assert_str_eq(found[1]->username, "u");
+    ck_assert_str_eq(found[1]->reference, "r.example.com/a:1");
     pulls_done(&pulls);
 }
 END_TEST
@@ -303,6 +344,7 @@ int main(void)
     tcase_add_test(cases, reads_requests);
     tcase_add_test(cases, hears_the_helper);
     tcase_add_test(cases, forgets_pulls);
+    tcase_add_test(cases, hears_the_same_once);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
 }
