@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/encode.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -69,6 +70,14 @@ _Static_assert(sizeof(void *) != 8 || offsetof(struct crun_handler, can_handle_c
                "crun's handler layout");
 
 static char refusal[ERROR_TEXT_BYTES]; /* empty = not refused */
+
+static void keep_refusal(const char *why)
+{
+    static const char ours[] = "pullguard: ";
+
+    memcpy(refusal, ours, sizeof(ours) - 1);
+    (void)text_clean(span_str(why), refusal + sizeof(ours) - 1, sizeof(refusal) - sizeof(ours) + 1);
+}
 
 static int refuse(struct crun_error **err, int status, const char *message)
 {
@@ -183,10 +192,9 @@ static void ask(const struct crun_call *call, const char *bundle)
     request.container_id = call->id;
     request.bundle = bundle;
     if (!api)
-        (void)snprintf(refusal, sizeof(refusal), "pullguard: %.400s", err.text);
+        keep_refusal(err.text);
     else if (api->ask(&request, &verdict) != PULLGUARD_ALLOW)
-        (void)snprintf(refusal, sizeof(refusal), "pullguard: %.450s",
-                       verdict.message[0] ? verdict.message : "refused without a reason (internal)");
+        keep_refusal(verdict.message[0] ? verdict.message : "refused without a reason (internal)");
 }
 
 static void decide(const struct crun_call *call)
@@ -196,7 +204,7 @@ static void decide(const struct crun_call *call)
     if (realpath(call->bundle ? call->bundle : ".", bundle))
         ask(call, bundle);
     else
-        (void)snprintf(refusal, sizeof(refusal), "pullguard: the bundle directory cannot be read");
+        keep_refusal("the bundle directory cannot be read");
 }
 
 /* Called krun or crun-NAME, crun takes the handler that its own name says and asks no other. */
@@ -214,7 +222,7 @@ static struct crun_handler *gate_for(struct span args)
     struct error err = ERROR_INIT;
 
     if (!crun_call_parse(args, &call, &err))
-        (void)snprintf(refusal, sizeof(refusal), "pullguard: %s", err.text);
+        keep_refusal(err.text);
     else if (call.command == CRUN_OTHER)
         return &gate;
     else

@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/encode.h"
 #include "base/mem.h"
 #include "base/span.h"
 #include "plugin/client.h"
@@ -95,6 +96,7 @@ static bool decide(const struct plugin *plugin, const Nri__Container *container,
     struct client_options options = {.root = plugin->root};
     struct request request CLEANUP(request_done) = {0};
     struct response response CLEANUP(response_done) = {0};
+    static const char ours[] = "pullguard: ";
     const char *why;
 
     if (!container)
@@ -105,7 +107,9 @@ static bool decide(const struct plugin *plugin, const Nri__Container *container,
         return true;
     else
         why = response.message ? response.message : "refused without a reason (internal)";
-    (void)snprintf(sentence, SENTENCE_BYTES, "pullguard: %s", why);
+    /* Protobuf's strings are UTF-8: what ends within a character is no message to the runtime. */
+    (void)text_clean(span_str(why), sentence + sizeof(ours) - 1, SENTENCE_BYTES - sizeof(ours) + 1);
+    memcpy(sentence, ours, sizeof(ours) - 1);
     return false;
 }
 

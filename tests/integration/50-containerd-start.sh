@@ -104,7 +104,7 @@ start engine python3 "$PG_LIB/stub_engine.py" "$PG_NODE/run/pullguard/engine.soc
 ENGINE=$PG_PID
 containerd_config
 containerd_up
-for image in good/pause:1 good/app:1 bad/app:1; do import_image "registry.example.com/$image"; done
+for image in good/pause:1 good/app:1 bad/app:1 bad/wordy:1; do import_image "registry.example.com/$image"; done
 expect "containerd registers the plugin" wait_for 10 grep -q 'registered as .*10-pullguard' "$PG_WORK/nri-containerd.log"
 POD=$(cri pod one) || { cat "$PG_WORK/pull.out"; tail -n 5 "$PG_WORK/nri-containerd.log"; die "no pod"; }
 
@@ -130,6 +130,14 @@ elif grep -q 'pullguard: stub engine: no signature' "$PG_WORK/pull.out"; then
     pass "an image that came by import is refused: $(head -c 200 "$PG_WORK/pull.out")"
 else
     fail "an image that came by import is refused in our words" "$PG_WORK/pull.out"
+fi
+# Protobuf's strings are UTF-8: one that ends within a character is no message, and what a runtime does then is its own.
+if starts wordy registry.example.com/bad/wordy:1; then
+    fail "a reason that is cut off within a character: was started"
+elif grep -q 'pullguard: stub engine: no signature: ää.*\.\.\.' "$PG_WORK/pull.out"; then
+    pass "a long reason that is not ASCII arrives, cut between characters"
+else
+    fail "a long reason that is not ASCII, in other words" "$PG_WORK/pull.out"
 fi
 if grep -F '"runtime": "nri-containerd"' "$PG_WORK/engine.log" | grep -F '"reference": "registry.example.com/bad/app:1"' | grep -qF '"flags": 8'; then
     pass "the engine is told name and runtime, and not to use the network"

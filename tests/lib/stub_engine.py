@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """A resident engine for tests of what asks one: answers on SOCKET, allows requests whose container id, reference or digest
-contains "good", denies the rest with its own words. Each request is printed as one line of JSON.
+contains "good", denies the rest with its own words (many, and not all ASCII, about what contains "wordy"). Each request is
+printed as one line of JSON.
 
 usage: stub_engine.py SOCKET [--silent | --yes]     --silent: accepts and never answers; --yes: allows everything
 """
@@ -51,7 +52,8 @@ def answer(request, yes):
     asked = " ".join(str(request.get(name, "")) for name in ("container_id", "reference", "digest"))
     good = yes or "good" in asked
     records = record(5, (request.get("digest") or "sha256:" + "0" * 64).encode()) if good else b""
-    records = record(1, b"stub engine: image is fine" if good else b"stub engine: no signature") + records
+    refusal = "stub engine: no signature" + (": " + "ä" * 230 if "wordy" in asked else "")
+    records = record(1, b"stub engine: image is fine" if good else refusal.encode()) + records
     for tag, value in ((VERDICT, ALLOW if good else 0), (REASON, REASON_OK if good else REASON_NO_SIGNATURE), (STATE, 0),
                        (DURATION, 1), (REQUESTS, 0)):
         records += record(tag, struct.pack(">I", value))
