@@ -28,6 +28,7 @@ def test_containerd_there_and_back():
         result = root.run("enable", "--yes", "containerd")
         want_code(result, 0)
         want_text(result.out, "+" + VERIFIER, result)
+        want("no end of line" not in result.out, "a link's target is whole", result)
         want(os.readlink(root.at(LINK)) == VERIFIER, "link", result)
         want(os.listdir(os.path.dirname(root.at(LINK))) == ["pullguard"], "nothing else in the directory")
         want_code(root.run("status", "containerd"), 0)
@@ -343,6 +344,26 @@ def test_programs_that_are_not_there():
             want_code(result, 2)
             want_text(result.err, "Install pullguard first", result)
             want(root.tree() == before, "changed")
+
+
+def test_the_whole_diff_is_shown():
+    """Whoever says yes has seen every line that goes, of a file however long; and a missing end of line."""
+    with Root() as root:
+        node(root)
+        lines = ["line %d" % number for number in range(5000)]
+        root.write("/etc/containers/policy.json", "\n".join(lines))
+        result = root.run("enable", "-n", "podman")
+        want_code(result, 1)
+        shown = result.out.split("+++ /etc/containers/policy.json")[1].splitlines()
+        want([line[1:] for line in shown if line.startswith("-line ")] == lines, "%d lines" % len(shown))
+        want("\\ no end of line here" in shown, "the end")
+        want_code(root.run("enable", "-y", "podman"), 0)
+        with open(root.at("/etc/containers/policy.json"), encoding="utf-8") as file:
+            written = file.read()
+        root.write("/etc/containers/policy.json", written.rstrip("\n"))
+        result = root.run("enable", "-n", "podman")
+        want_code(result, 1)
+        want_text(result.out, "-}\n\\ no end of line here\n+}\n", result)
 
 
 def made_up_node(root):
