@@ -243,6 +243,7 @@ suite_tests()
     bundle "$NODE/crio-sandbox" '{"io.kubernetes.cri-o.ContainerType":"sandbox"}'
     bundle "$NODE/own-handler" '{"run.oci.handler":"pullguard"}'
     bundle "$NODE/wasm" '{"run.oci.handler":"wasm","module.wasm.image/variant":"compat"}'
+    bundle "$NODE/wasm-image" '{"module.wasm.image/variant":"compat"}'
     bundle "$NODE/escaped" '{"io.kubernetes.cri.container-\u0074ype":"sandbox"}'
     bundle "$NODE/nonexistent" '{"run.oci.handler":"nonexistent"}'
     local no="pullguard: stub engine: no signature"
@@ -257,6 +258,7 @@ suite_tests()
     refused "$suite: nor naming our handler" "$no" bad-4 -b /own-handler
     refused "$suite: naming our handler runs nothing inside it" "runs no containers" good-4 -b /own-handler
     refused "$suite: nor naming wasm" "$no" bad-5 -b /wasm
+    refused "$suite: nor an image that says it is wasm" "$no" bad-14 -b /wasm-image
     refused "$suite: nor naming one that does not exist" "$no" bad-6 -b /nonexistent
     refused "$suite: nor an annotation whose name is escaped" "$no" bad-11 -b /escaped
     ln -sf crun "$NODE/usr/bin/krun"
