@@ -250,7 +250,7 @@ static bool listed(const struct client *client, const char *reference, bool *ret
     CLEANUP(mem_freep) char *filter = mem_printf("name==%s", reference);
     CLEANUP(mem_freep) char *text = mem_new(1, LIST_BYTES);
     char shown[200];
-    bool success;
+    bool success = false;
 
     if (filter == NULL || text == NULL)
         return error_oom(err);
@@ -272,7 +272,7 @@ static bool remove_listed(const struct client *client, const char *reference, st
 {
     CLEANUP(words_done) struct words words = { 0 };
     CLEANUP(mem_freep) char *text = mem_new(1, LIST_BYTES);
-    bool success;
+    bool success = false;
 
     if (text == NULL)
         return error_oom(err);
