@@ -26,6 +26,7 @@
 #include "base/attributes.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/span.h"
 #include "plugin/message.h"
 
 enum cache_look {
@@ -69,11 +70,13 @@ bool cache_store(const char *root, const struct cache_source *source, const stru
 /* For `pullguard cache`. each: false stops. Entries that do not read are left out of the list, and removed by clear. */
 struct cache_entry {
     const char *reference, *digest, *policy;
+    struct span fingerprint; /* of the rules that it was decided by */
     int64_t decided_at, expires;
     bool current; /* the fingerprint is the stamp's, the stamp holds, and its time is not over */
 };
 typedef bool cache_each(void *context, const struct cache_entry *entry);
 bool cache_list(const char *root, cache_each *each, void *context, struct error *err) MUST_CHECK;
-bool cache_clear(const char *root, uint64_t *ret_removed, struct error *err) MUST_CHECK;
+/* kept: the fingerprint whose verdicts stay; NULL = none does. */
+bool cache_clear(const char *root, const char *kept, uint64_t *ret_removed, struct error *err) MUST_CHECK;
 
 #endif

@@ -86,7 +86,7 @@ static bool for_each_file(const char *directory, each_file *each, void *context,
 }
 
 struct sweeping {
-    struct span fingerprint;
+    struct span fingerprint; /* of the rules in force */
     int64_t now;
     size_t count, kept;
 };
@@ -118,16 +118,16 @@ static void sweep_file(void *context, const char *path, const char *name)
         alive = !is_torn(path, sweeping->now);
     else
         alive = sweeping->kept < ENTRIES_MAX && format_read(path, &file) && entry_read(buf_as_span(&file), &entry) &&
-                span_eq(entry.fingerprint, sweeping->fingerprint) &&
-                (sweeping->count <= CROWDED || sweeping->now < entry.times.expires);
+                (sweeping->count <= CROWDED || (span_eq(entry.fingerprint, sweeping->fingerprint) &&
+                                                sweeping->now < entry.times.expires));
     sweeping->kept += alive;
     if (!alive)
         (void)unlink(path);
 }
 
 /*
- * Entries of another fingerprint are dead. Expired ones are not: outages (on-fetch-failure) and container starts look
- * back at them. They go when there are many.
+ * Neither expired entries nor those of other rules are waste: outages (on-fetch-failure) and container starts look back
+ * at the first, `pullguard cache renew` at both. They go when there are many.
  */
 static void sweep(const char *root, struct span fingerprint)
 {
@@ -141,8 +141,8 @@ static void sweep(const char *root, struct span fingerprint)
 }
 
 /*
- * Writes the stamp when it is another one than on disk; a new fingerprint empties the cache. One that does not hold any
- * more stays away: it could take the place of a newer one.
+ * Writes the stamp when it is another one than on disk; with it what other rules decided counts no more. One that does
+ * not hold any more stays away: it could take the place of a newer one.
  */
 static bool write_stamp(const char *root, const struct cache_source *source, struct error *err)
 {
@@ -227,6 +227,7 @@ static void show(const char *path, const struct stamp *stamp, cache_each *each, 
         (struct cache_entry){.reference = reference,
                              .digest = response.digest,
                              .policy = response.policy ? response.policy : "",
+                             .fingerprint = entry.fingerprint,
                              .decided_at = entry.times.decided,
                              .expires = entry.times.expires,
                              .current = stamp->fingerprint.len > 0 &&
@@ -264,23 +265,35 @@ bool cache_list(const char *root, cache_each *each, void *context, struct error 
 }
 
 struct clearing {
+    const char *kept; /* fingerprint; NULL = nothing is kept */
     uint64_t removed;
     int errnum; /* of the first that stays */
 };
+
+static bool is_by(const char *path, const char *fingerprint)
+{
+    CLEANUP(buf_free) struct buf file = BUF_INIT(ENTRY_MAX_BYTES);
+    struct entry entry;
+
+    return format_read(path, &file) && entry_read(buf_as_span(&file), &entry) &&
+           span_eq(entry.fingerprint, span_str(fingerprint));
+}
 
 static void clear_file(void *context, const char *path, const char *name)
 {
     struct clearing *clearing = context;
 
+    if (clearing->kept && (strcmp(name, "stamp") == 0 || is_by(path, clearing->kept)))
+        return;
     if (unlink(path) == 0)
         clearing->removed += strcmp(name, "stamp") != 0 && name[0] != '.';
     else if (errno != ENOENT && clearing->errnum == 0)
         clearing->errnum = errno;
 }
 
-bool cache_clear(const char *root, uint64_t *ret_removed, struct error *err)
+bool cache_clear(const char *root, const char *kept, uint64_t *ret_removed, struct error *err)
 {
-    struct clearing clearing = {0};
+    struct clearing clearing = {.kept = kept};
     char directory[CACHE_PATH_BYTES];
 
     *ret_removed = 0;

@@ -10,10 +10,11 @@
 #include "plugin/cli/ask.h"
 #include "plugin/cli/commands.h"
 #include "plugin/cli/say.h"
+#include "plugin/engine/load.h"
 
 enum {
     CACHE_JSON_MAX_BYTES = 256 * 1024 * 1024,
-    RENEW_MAX = 4096, /* images; a kubelet keeps some hundreds at most */
+    RENEW_MAX = 10000, /* as many as the cache keeps; a kubelet has some hundreds at most */
 };
 
 struct listing {
@@ -191,12 +192,20 @@ static int renew_run(const struct cli *cli, const void *values UNUSED, const str
     return (int)code;
 }
 
-static int clear_run(const struct cli *cli, const void *values UNUSED, const struct text_list *args UNUSED)
+struct clear_values {
+    bool stale;
+};
+
+static int clear_run(const struct cli *cli, const void *values_, const struct text_list *args UNUSED)
 {
+    CLEANUP(engine_config_done) struct engine_config config = { 0 };
+    const struct clear_values *values = values_;
     struct error err = ERROR_INIT;
     uint64_t removed = 0;
 
-    if (!cache_clear(cli->root, &removed, &err))
+    if (values->stale && !engine_load(cli->root, &config, &err))
+        return say_failed(cli, &err);
+    if (!cache_clear(cli->root, values->stale ? config.fingerprint : NULL, &removed, &err))
         return say_failed(cli, &err);
     if (cli->json)
         printf("{\"removed\":%llu}\n", (unsigned long long)removed);
@@ -229,12 +238,19 @@ const struct command command_cache_renew = {
     .run = renew_run,
 };
 
+static const struct option_spec clear_options[] = {
+    { "stale", 0, OPTION_FLAG, NULL, offsetof(struct clear_values, stale), "only those that other rules decided" },
+};
+
 const struct command command_cache_clear = {
     .name = "cache clear",
-    .usage = "[--json]",
+    .usage = "[--stale] [--json]",
     .summary = "forget every verdict, so that each image is verified anew",
-    .details = "Removes every verdict from the cache.\n\n"
+    .details = "Removes every verdict from the cache; with --stale those only that were reached before policies, keys "
+               "or settings\n"
+               "changed, of images that \"cache renew\" refuses and that nobody will start again.\n\n"
                "Exit status: 0 done, 2 not done.",
+    OPTIONS(clear_options, struct clear_values),
     .max_args = 0,
     .run = clear_run,
 };

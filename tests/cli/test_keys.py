@@ -5,7 +5,7 @@ import stat
 import subprocess
 import time
 
-from harness import VECTORS, Root, key_text, main, policy, run, want, want_code, want_text
+from harness import VECTORS, Installed, Root, key_text, main, policy, run, want, want_code, want_text
 from node import VERIFIER
 from registry import Registry
 
@@ -87,27 +87,67 @@ def test_no_password_and_nobody_to_ask():
 def test_cache_renew():
     digest = "sha256:3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"
     registry = Registry(os.path.join(VECTORS, "registry"))
-    with Root() as root:
-        name = registry.host + "/demo/legacy:v1"
+    with Installed() as root:
+        name, second = registry.host + "/demo/legacy:v1", registry.host + "/demo/legacy:v2"
+
+        def verify(reference):
+            subprocess.run([VERIFIER, "--root", root.path, "-name", reference, "-digest", digest], check=True,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+        def policy_verdicts():
+            result = root.run("doctor", "--json", "--only", "policy")
+            return [(one["level"], one["what"]) for one in result.json()["checks"] if one["id"] == "policy.verdicts"]
+
         root.write("/etc/pullguard/policy.d/a.yaml", policy("team", registry.host + "/**", key_text()))
         time.sleep(3.1)  # what is decided by files changed this very moment is not kept
-        subprocess.run([VERIFIER, "--root", root.path, "-name", name, "-digest", digest], check=True,
-                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        verify(name)
+        want(policy_verdicts() == [], "no start gate: nobody goes by the verdicts")
+        want_code(root.run("enable", "-y", "oci-hook"), 0)
+        want(policy_verdicts() == [("ok", "1 verdict counts at a start")], "%s" % policy_verdicts())
         want([one["current"] for one in root.run("cache", "list", "--json").json()] == [True], "verified")
         want(root.run("cache", "renew", "--json").json() == [], "nothing is stale")
         root.write("/etc/pullguard/policy.d/b.yaml", policy("team-too", registry.host + "/**", key_text()))
         time.sleep(3.1)
         want(True not in [one["current"] for one in root.run("cache", "list", "--json").json()], "the rules changed")
+        stale = [("warn", "1 verdict was reached by other rules, first " + name)]
+        want(policy_verdicts() == stale, "%s" % policy_verdicts())
+        verify(second)  # what is pulled meanwhile makes nobody forget the others
+        want(policy_verdicts() == stale, "%s" % policy_verdicts())
+        root.write("/etc/pullguard/pullguard.yaml", "start-network: true\n")
+        want(policy_verdicts()[0][0] == "note", "looked up at the start")
+        want_code(root.run("enable", "-y", "nri"), 0)
+        want(policy_verdicts()[0][0] == "warn", "not by NRI")
+        os.unlink(root.at("/etc/pullguard/pullguard.yaml"))
+        time.sleep(3.1)
         result = root.run("cache", "renew")
         want_code(result, 0)
         want_text(result.out, "allowed  %s  %s" % (name, digest), result)
+        want(policy_verdicts() == [("ok", "2 verdicts count at a start")], "%s" % policy_verdicts())
         want(True in [one["current"] for one in root.run("cache", "list", "--json").json()], "verified anew")
         want(root.run("cache", "renew", "--json").json() == [], "once is enough")
         root.write("/etc/pullguard/policy.d/b.yaml", policy("nobody", registry.host + "/**", extra="      - static: {action: fail}\n"))
         result = root.run("cache", "renew", "--json")
         want_code(result, 1)
         refused = [(one["reference"], one["digest"], one["allowed"]) for one in result.json()]
-        want(refused == [(name, digest, False)], "%s" % refused)
+        want(sorted(refused) == [(name, digest, False), (second, digest, False)], "%s" % refused)
+        want(policy_verdicts()[0][0] == "warn", "still refused at a start")
+        want(root.run("cache", "clear", "--stale", "--json").json() == {"removed": 2}, "forgotten")
+        want(policy_verdicts() == [("ok", "0 verdicts count at a start")], "%s" % policy_verdicts())
+
+
+def test_cache_clear_stale_keeps_what_counts():
+    digest = "sha256:3190b35b1e2a27e5eddfd1d3d38f71505a34e7491c42dacf22cc6ba3f3e0e179"
+    registry = Registry(os.path.join(VECTORS, "registry"))
+    with Root() as root:
+        root.write("/etc/pullguard/policy.d/a.yaml", policy("team", registry.host + "/**", key_text()))
+        time.sleep(3.1)
+        subprocess.run([VERIFIER, "--root", root.path, "-name", registry.host + "/demo/legacy:v1", "-digest", digest], check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        want(root.run("cache", "clear", "--stale", "--json").json() == {"removed": 0}, "nothing is stale")
+        want([one["current"] for one in root.run("cache", "list", "--json").json()] == [True], "still there, and counts")
+        root.write("/etc/pullguard/policy.d/b.yaml", "kind: [")
+        want_code(root.run("cache", "clear", "--stale"), 2)
+        want(len(root.run("cache", "list", "--json").json()) == 1, "rules that do not load make nothing stale")
 
 
 def test_cache():

@@ -85,6 +85,7 @@ bool doctor_run(const char *path, char *const argv[], int timeout_ms, enum docto
 
 /* Does any policy apply to this reference (policy.c)? */
 struct policy_set;
+struct settings;
 bool doctor_policy_applies(const struct policy_set *set, const char *reference, bool *ret,
                            struct error *err) MUST_CHECK;
 /* static_pods.c: do policies apply to the images of this node's static pods? */
@@ -95,6 +96,10 @@ void doctor_lockout(const struct cli *cli);
 
 /* start.c: our NRI plugin is among the pre-installed ones. */
 bool nri_installed(struct doctor *doctor);
+/* Any of the gates that decide when a container starts is on. */
+bool start_gate_installed(struct doctor *doctor);
+/* verdicts.c: does what was verified on this node still count at a start, under the rules of this fingerprint? */
+void doctor_verdicts(struct doctor *doctor, const struct settings *settings, const char *fingerprint);
 
 /* A text of crio.conf and its drop-ins, [crio.SECTION] NAME: the last one counts. Owned; NULL when nobody sets it. */
 char *crio_setting(struct doctor *doctor, const char *section, const char *name);

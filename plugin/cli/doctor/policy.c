@@ -211,6 +211,7 @@ static void check_loaded(struct doctor *doctor, const struct engine_config *conf
     check_windows(doctor, config->policies);
     check_pause(doctor, config->policies);
     doctor_static_pods(doctor, config->policies);
+    doctor_verdicts(doctor, &config->settings, config->fingerprint);
 }
 
 void doctor_settings(struct doctor *doctor)

@@ -172,17 +172,23 @@ static void check_crun(struct doctor *doctor)
                    "pullguard enable crun, if that gate is wanted", "crun has no handler directory");
 }
 
+static bool hook_names_us(const char *path)
+{
+    CLEANUP(buf_free) struct buf bytes = { 0 };
+    struct error ignored = ERROR_INIT;
+
+    return file_read(path, LIMIT_SETTINGS_BYTES, FILE_ANY, &bytes, &ignored) &&
+           span_find(buf_as_span(&bytes), PG_LIBEXECDIR "/pullguard-oci-hook") != SIZE_MAX;
+}
+
 static void check_hook(struct doctor *doctor)
 {
     CLEANUP(mem_freep) char *path = doctor_path(doctor, HOOK);
     CLEANUP(mem_freep) char *program = doctor_path(doctor, PG_LIBEXECDIR "/pullguard-oci-hook");
-    CLEANUP(buf_free) struct buf bytes = { 0 };
-    struct error err = ERROR_INIT;
 
     if (path == NULL || program == NULL || access(path, F_OK) != 0)
         return;
-    if (!file_read(path, LIMIT_SETTINGS_BYTES, FILE_ANY, &bytes, &err) ||
-        span_find(buf_as_span(&bytes), PG_LIBEXECDIR "/pullguard-oci-hook") == SIZE_MAX)
+    if (!hook_names_us(path))
         doctor_add(doctor, CHECK_FAIL, "hook.file", "containers are not asked about when they start",
                    "pullguard enable oci-hook", "%s does not name our hook", path);
     else if (access(program, X_OK) != 0)
@@ -198,21 +204,35 @@ void doctor_start(struct doctor *doctor)
     check_crun(doctor);
 }
 
-bool nri_installed(struct doctor *doctor)
+/* Is one of the directory's links ours? */
+static bool links_to_us(struct doctor *doctor, const char *directory, const char *target)
 {
-    CLEANUP(mem_freep) char *directory = doctor_path(doctor, NRI_DIRECTORY);
+    CLEANUP(mem_freep) char *path = doctor_path(doctor, directory);
     CLEANUP(names_free) struct names names = { 0 };
     struct error ignored = ERROR_INIT;
     bool found = false;
 
-    if (directory == NULL || !dir_list(directory, NULL, &names, &ignored))
+    if (path == NULL || !dir_list(path, NULL, &names, &ignored))
         return false;
     for (size_t i = 0; i < names.count; i++) {
-        CLEANUP(mem_freep) char *logical = mem_printf("%s/%s", NRI_DIRECTORY, names.items[i]);
+        CLEANUP(mem_freep) char *logical = mem_printf("%s/%s", directory, names.items[i]);
 
-        found = found || (logical != NULL && leads_to(doctor, logical, PG_LIBEXECDIR "/pullguard-nri"));
+        found = found || (logical != NULL && leads_to(doctor, logical, target));
     }
     return found;
+}
+
+bool nri_installed(struct doctor *doctor)
+{
+    return links_to_us(doctor, NRI_DIRECTORY, PG_LIBEXECDIR "/pullguard-nri");
+}
+
+bool start_gate_installed(struct doctor *doctor)
+{
+    CLEANUP(mem_freep) char *hook = doctor_path(doctor, HOOK);
+
+    return nri_installed(doctor) || links_to_us(doctor, HANDLERS, PG_LIBEXECDIR "/pullguard-crun.so") ||
+           (hook != NULL && hook_names_us(hook));
 }
 
 #define NRI_KEY(...)                                                                                                   \
