@@ -100,6 +100,9 @@ static UNUSED unsigned int facts_of(const struct claim *claim)
     if (claim->signer == SIGNER_CERTIFICATE) {
         const struct claim_chain *chain = &claim->certificate->chains[0];
 
+        /* What does not hold says why. */
+        ck_assert((chain->problem == NULL) == (chain->chain_verified && chain->sct_verified));
+        ck_assert(chain->problem == NULL || chain->problem[0] != '\0');
         facts |= CERTIFICATE | (chain->chain_verified ? CHAIN : 0) | (chain->sct_verified ? SCT : 0) |
                  (chain->now_used ? AT_NOW : 0);
     }

@@ -70,6 +70,7 @@ static const struct {
     {"san-foreign-other", REASON_OK, CERT_SAN_NONE, NULL, 0},
     {"san-none", REASON_OK, CERT_SAN_NONE, NULL, 0},
     {"issuer-v1-only", REASON_OK, CERT_SAN_URI, "https://example.test/app", 1},
+    {"san-garbled", REASON_MALFORMED, 0, "extension that does not decode", 0},
     {"san-nul", REASON_MALFORMED, 0, "subject alternative name", 0},
     {"san-latin1", REASON_MALFORMED, 0, "subject alternative name", 0},
     {"san-utf8", REASON_MALFORMED, 0, "subject alternative name", 0},
@@ -106,6 +107,19 @@ START_TEST(parses_names)
     }
     ck_assert_int_eq(cert_identity(cert)->kind, parse_cases[_i].kind);
     ck_assert_str_eq(cert_identity(cert)->text, parse_cases[_i].name);
+}
+END_TEST
+
+/* The issuer is the extension of that very number, not one below it. */
+START_TEST(numbers_are_whole)
+{
+    struct cert *longer CLEANUP(cert_freep) = cert_of(CERTS "issuer-number-longer.der");
+    struct cert *very CLEANUP(cert_freep) = cert_of(CERTS "issuer-v1-only.der");
+
+    ck_assert_str_eq(cert_issuer(very), "https://issuer.test");
+    ck_assert_ptr_null(cert_issuer(longer));
+    for (size_t i = 0; i < CERT_EXTENSIONS; i++)
+        ck_assert_ptr_null(cert_extension(longer, i));
 }
 END_TEST
 
@@ -280,6 +294,7 @@ int main(void)
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, facts);
     tcase_add_loop_test(cases, parses_names, 0, ARRAY_LEN(parse_cases));
+    tcase_add_test(cases, numbers_are_whole);
     tcase_add_test(cases, all_san_kinds);
     tcase_add_loop_test(cases, chain_cases, 0, ARRAY_LEN(chains));
     tcase_add_test(cases, damaged_leaf);

@@ -10,6 +10,14 @@
 #define SAMPLES "crypto/samples/"
 #define STAMPS "crypto/timestamps/"
 
+static size_t find_bytes(struct span in, struct span what)
+{
+    for (size_t at = 0; at + what.len <= in.len; at++)
+        if (span_eq(span_cut(in, at, what.len), what))
+            return at;
+    return SIZE_MAX;
+}
+
 static const int64_t SAMPLE_TIME_MS = 1795451667000; /* 2026-11-23T16:34:27Z */
 
 static struct cert *cert_of(const char *name)
@@ -173,6 +181,34 @@ START_TEST(damaged_tokens)
 }
 END_TEST
 
+/* The signer's algorithm is the one over its digest: ecdsa-with-SHA256 named as another is refused, though it verifies.
+ */
+START_TEST(algorithms_agree)
+{
+    static const uint8_t named[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02}; /* RFC 5758 section 3.2 */
+    struct buf token CLEANUP(buf_free) = vector_read(STAMPS "absent.tsr");
+    struct buf message CLEANUP(buf_free) = vector_read(STAMPS "message");
+    struct authority tsa CLEANUP(authority_done) = {.leaf = NULL};
+    struct error err = ERROR_INIT;
+    size_t which, at;
+    int64_t time;
+
+    authority_set(&tsa, STAMPS "one.der", STAMPS "root.der");
+    at = find_bytes(buf_as_span(&token), span_of(named, sizeof(named)));
+    ck_assert_uint_ne(at, SIZE_MAX);
+    for (uint8_t last = 1; last <= 4; last++) { /* 1 = SHA-224, 2 = SHA-256, 3 = SHA-384, 4 = SHA-512 */
+        bool right = last == 2;
+
+        token.ptr[at + sizeof(named) - 1] = last;
+        ck_assert(timestamp_verify(buf_as_span(&token), buf_as_span(&message), &tsa.authority, 1, &which, &time,
+                                   &err) == right);
+        if (!right)
+            ck_assert_msg(err.reason == REASON_NO_TIMESTAMP && strstr(err.text, "is not ECDSA or RSA over"), "%s",
+                          err.text);
+    }
+}
+END_TEST
+
 /* The authority's chain counts at the time that the token states, and OpenSSL is told not to look at times. */
 START_TEST(expired_authority)
 {
@@ -234,6 +270,7 @@ int main(void)
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, sample);
     tcase_add_loop_test(cases, token_cases, 0, ARRAY_LEN(tokens));
+    tcase_add_test(cases, algorithms_agree);
     tcase_add_test(cases, expired_authority);
     tcase_add_test(cases, granted_with_failure);
     tcase_add_loop_test(cases, damaged_tokens, 0, 2);

@@ -77,6 +77,10 @@ static const struct {
     {"{\"type\":\"matchExact\"}", "v1", NULL, "r.io/app:v2", false},
     {"{\"type\":\"matchExact\"}", NULL, NULL, "r.io/app:v1", false},
     {"{\"type\":\"matchExact\"}", NULL, NULL, DIGEST_REF, true},
+    /* exactly: what was signed may not say more than what was asked for either */
+    {"{\"type\":\"matchExact\"}", NULL, NULL, "r.io/app:v1@" TEST_DIGEST, false},
+    {"{\"type\":\"matchExact\"}", "v1", NULL, "r.io/app:v1@" TEST_DIGEST, false},
+    {"{\"type\":\"matchExact\"}", "v1", NULL, DIGEST_REF, false},
     {"{\"type\":\"matchRepository\"}", "v1", NULL, "r.io/app", true},
     {"{\"type\":\"matchRepository\"}", "v1", NULL, "r.io/app:v9", true},
     {"{\"type\":\"matchRepository\"}", NULL, NULL, "r.io/app:v9", true},

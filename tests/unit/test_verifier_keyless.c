@@ -152,16 +152,46 @@ static const struct {
     const char *repository, *root;
     int64_t now;
     unsigned int facts;
+    const char *problem; /* part of what is said about the chain */
 } own[] = {
-    {"demo/byo-legacy", "keys/byo-pki/chain.pem", NOW, CLAIM | CERTIFICATE | CHAIN | AT_NOW},
-    {"demo/byo-bundle", "keys/byo-pki/chain.pem", NOW, CLAIM | CERTIFICATE | CHAIN | AT_NOW},
-    {"demo/byo-bundle", "keys/byo-pki/int.pem", NOW,
-     CLAIM | CERTIFICATE | CHAIN | AT_NOW}, /* an intermediate may be the anchor */
-    {"demo/byo-bundle", "keys/byo-pki/root.pem", NOW, CLAIM | CERTIFICATE | AT_NOW}, /* the intermediate is nowhere */
-    {"demo/byo-bundle", "keys/byo-pki/chain.pem", 4102444800, CLAIM | CERTIFICATE | AT_NOW}, /* expired */
-    {"demo/byo-bundle", "keys/byo-pki/chain.pem", 1700000000, CLAIM | CERTIFICATE | AT_NOW}, /* not yet */
-    {"demo/byo-bundle", "keys/mock_trusted_root.json", NOW, CLAIM | CERTIFICATE | AT_NOW},
+    {"demo/byo-legacy", "keys/byo-pki/chain.pem", NOW, CLAIM | CERTIFICATE | CHAIN | AT_NOW, "no embedded SCT"},
+    {"demo/byo-bundle", "keys/byo-pki/chain.pem", NOW, CLAIM | CERTIFICATE | CHAIN | AT_NOW, "no embedded SCT"},
+    /* an intermediate may be the anchor */
+    {"demo/byo-bundle", "keys/byo-pki/int.pem", NOW, CLAIM | CERTIFICATE | CHAIN | AT_NOW, "no embedded SCT"},
+    /* the intermediate is nowhere */
+    {"demo/byo-bundle", "keys/byo-pki/root.pem", NOW, CLAIM | CERTIFICATE | AT_NOW, "does not lead to a trusted"},
+    {"demo/byo-bundle", "keys/byo-pki/chain.pem", 4102444800, CLAIM | CERTIFICATE | AT_NOW, "is expired at 2100-01-01"},
+    {"demo/byo-bundle", "keys/byo-pki/chain.pem", 1700000000, CLAIM | CERTIFICATE | AT_NOW,
+     "is not valid yet at 2023-11-14"},
+    {"demo/byo-bundle", "keys/mock_trusted_root.json", NOW, CLAIM | CERTIFICATE | AT_NOW,
+     "does not lead to a trusted"},
 };
+
+/* The legacy chain annotation of the sample's signature. */
+static void set_chain(struct run *run, struct span pem)
+{
+    struct buf escaped = BUF_INIT(10000), manifest;
+
+    buf_str(&escaped, "\"dev.sigstore.cosign/chain\":\"");
+    for (size_t j = 0; j < pem.len; j++)
+        if (pem.ptr[j] == '\n')
+            buf_str(&escaped, "\\n");
+        else
+            buf_byte(&escaped, pem.ptr[j]);
+    buf_byte(&escaped, '"');
+    for (size_t j = 0; j < run->registry.count; j++) {
+        struct test_object *object = &run->registry.items[j];
+
+        if (object->kind != WANT_MANIFEST || !strstr(object->target, ".sig"))
+            continue;
+        manifest = copy_of(object->answer.body);
+        replace(&manifest, "\"dev.sigstore.cosign/chain\":\"\"", buf_cstr(&escaped));
+        test_registry_put(&run->registry, WANT_MANIFEST, "demo/byo-legacy", object->target, NULL, NULL,
+                          buf_as_span(&manifest));
+        buf_free(&manifest);
+    }
+    buf_free(&escaped);
+}
 
 /* The legacy chain annotation may bring the intermediate, as help only: the anchor is still ours. */
 START_TEST(a_chain_annotation_helps)
@@ -172,34 +202,37 @@ START_TEST(a_chain_annotation_helps)
 
     for (size_t i = 0; i < 6; i++) {
         struct span pem = test_vector(chains[i % 3]);
-        struct buf escaped = BUF_INIT(10000), manifest;
         struct run run;
 
         /* The second half: the same with another authority's root, which none of these chains leads to. */
         run_start(&run, "demo/byo-legacy", false, i < 3 ? "keys/byo-pki/root.pem" : "keys/mock_trusted_root.json");
-        buf_str(&escaped, "\"dev.sigstore.cosign/chain\":\"");
-        for (size_t j = 0; j < pem.len; j++)
-            if (pem.ptr[j] == '\n')
-                buf_str(&escaped, "\\n");
-            else
-                buf_byte(&escaped, pem.ptr[j]);
-        buf_byte(&escaped, '"');
-        for (size_t j = 0; j < run.registry.count; j++) {
-            struct test_object *object = &run.registry.items[j];
-
-            if (object->kind != WANT_MANIFEST || !strstr(object->target, ".sig"))
-                continue;
-            manifest = copy_of(object->answer.body);
-            replace(&manifest, "\"dev.sigstore.cosign/chain\":\"\"", buf_cstr(&escaped));
-            test_registry_put(&run.registry, WANT_MANIFEST, "demo/byo-legacy", object->target, NULL, NULL,
-                              buf_as_span(&manifest));
-            buf_free(&manifest);
-        }
+        set_chain(&run, pem);
         run_go(&run);
         ck_assert_msg(facts(&run) == (i < 3 ? wanted[i] : (CLAIM | CERTIFICATE | AT_NOW)), "%zu: %s", i, say(&run));
         run_done(&run);
-        buf_free(&escaped);
         mem_free((void *)(uintptr_t)pem.ptr);
+    }
+}
+END_TEST
+
+/* A chain that is there must be one, also where the certificate would do without it. */
+START_TEST(a_chain_annotation_that_is_none)
+{
+    static const char *const chains[] = {
+        "certificates", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(chains); i++) {
+        struct run run;
+
+        run_start(&run, "demo/byo-legacy", false, "keys/byo-pki/chain.pem");
+        set_chain(&run, span_str(chains[i]));
+        run_go(&run);
+        ck_assert_msg(facts(&run) == 0, "%zu: %s", i, say(&run));
+        ck_assert_msg(run.claims.findings[0].reason == REASON_MALFORMED, "%zu: %s", i, say(&run));
+        ck_assert_ptr_nonnull(strstr(run.claims.findings[0].text, "certificate chain"));
+        run_done(&run);
     }
 }
 END_TEST
@@ -212,6 +245,7 @@ START_TEST(authorities_of_ones_own)
     run.input.now = own[_i].now;
     run_go(&run);
     ck_assert_msg(facts(&run) == own[_i].facts, "%s with %s: %s", own[_i].repository, own[_i].root, say(&run));
+    ck_assert_msg(strstr(run.claims.items[0].certificate->chains[0].problem, own[_i].problem), "%s", say(&run));
     run_done(&run);
 }
 END_TEST
@@ -529,6 +563,38 @@ START_TEST(the_root_may_not_come_along)
 }
 END_TEST
 
+/* More certificates than any chain has, counted before one is read. */
+START_TEST(chains_have_limits)
+{
+    static const size_t counts[] = {1, LIMIT_CHAIN_CERTIFICATES, LIMIT_CHAIN_CERTIFICATES + 1};
+
+    for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+        struct buf bundle = bundle_of("demo/kl-bundle-r1"), chain = BUF_INIT(100000);
+        struct span leaf = value_of(buf_as_span(&bundle), "certificate");
+        struct run run;
+
+        buf_str(&chain, "{\"certificates\":[");
+        for (size_t j = 0; j < counts[i]; j++)
+            buf_printf(&chain, "%s%.*s", j > 0 ? "," : "", (int)leaf.len, (const char *)leaf.ptr);
+        buf_str(&chain, "]}");
+        set_value(&bundle, "certificate", buf_as_span(&chain));
+        replace(&bundle, "\"certificate\":", "\"x509CertificateChain\":");
+        replace(&bundle, "bundle.v0.3+json", "bundle+json;version=0.2");
+        run_start(&run, "demo/kl-bundle-r1", false, NULL);
+        serve(&run, buf_as_span(&bundle));
+        run_go(&run);
+        ck_assert_msg(facts(&run) == (i < 2 ? (KEYLESS | R1) : 0), "%zu: %s", counts[i], say(&run));
+        if (i == 2) {
+            ck_assert_int_eq(run.claims.findings[0].reason, REASON_MALFORMED);
+            ck_assert_ptr_nonnull(strstr(run.claims.findings[0].text, "x509CertificateChain: 17 certificates"));
+        }
+        run_done(&run);
+        buf_free(&bundle);
+        buf_free(&chain);
+    }
+}
+END_TEST
+
 /* More of each than a bundle may have, counted before any is looked at. */
 static const struct {
     const char *member, *element; /* NULL = the first one there, again and again */
@@ -586,6 +652,10 @@ START_TEST(an_entry_twice_is_refused)
     run_go(&run);
     ck_assert_uint_eq(run.claims.count, 0);
     ck_assert_int_eq(run.claims.findings[0].reason, REASON_MALFORMED);
+    flip_base64(&bundle, "keyId", 0); /* the same number in another log is another entry */
+    serve(&run, buf_as_span(&bundle));
+    run_go(&run);
+    ck_assert_msg(facts(&run) == (KEYLESS | R1), "%s", say(&run));
     run_done(&run);
     buf_free(&bundle);
     buf_free(&twice);
@@ -645,9 +715,11 @@ int main(void)
     tcase_add_test(cases, without_roots_a_certificate_is_no_signer);
     LOOP(own, authorities_of_ones_own);
     tcase_add_test(cases, a_chain_annotation_helps);
+    tcase_add_test(cases, a_chain_annotation_that_is_none);
     tcase_add_loop_test(cases, unedited_bundles_hold, 0, 2);
     LOOP(edits, each_proof_fails_alone);
     tcase_add_test(cases, the_root_may_not_come_along);
+    tcase_add_test(cases, chains_have_limits);
     tcase_add_loop_test(cases, bundles_have_limits, 0, ARRAY_LEN(many));
     tcase_add_test(cases, an_entry_twice_is_refused);
     tcase_add_test(cases, every_entry_of_a_known_log_must_hold);

@@ -320,6 +320,35 @@ START_TEST(a_descriptor_that_lies_about_its_size)
 }
 END_TEST
 
+/* A blob that could not be fetched is that, not a blob that lies; and it is told once. */
+START_TEST(a_blob_that_is_not_to_be_had)
+{
+    static const struct {
+        enum reason given, told;
+    } rows[] = {{REASON_TIMEOUT, REASON_TIMEOUT}, {REASON_FETCH_FAILED, REASON_FETCH_FAILED},
+                {REASON_OK, REASON_FETCH_FAILED}, {REASON_INTERNAL, REASON_FETCH_FAILED}};
+    struct test_layer layer = {.payload = span_str(GOOD_PAYLOAD)};
+    char digest[DIGEST_TEXT_BYTES];
+    struct buf signature;
+    struct run run;
+
+    test_sign(key, layer.payload, &signature);
+    layer.signature = buf_as_span(&signature);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        run_start(&run);
+        test_put_layers(&run.registry, REPO, SIG_TAG, &layer, 1);
+        test_registry_put_digest(&run.registry, WANT_BLOB, REPO, NULL, layer.payload, digest);
+        test_registry_fail(&run.registry, WANT_BLOB, REPO, digest, rows[i].given, "r: is not to be had");
+        run_go(&run);
+        expect(&run, rows[i].told, "blob");
+        ck_assert_uint_eq(run.claims.finding_count, 1);
+        ck_assert_ptr_nonnull(strstr(run.claims.findings[0].text, "r: is not to be had"));
+        run_done(&run);
+    }
+    buf_free(&signature);
+}
+END_TEST
+
 START_TEST(a_signature_is_no_attestation)
 {
     struct buf bundle;
@@ -384,6 +413,7 @@ int main(void)
     tcase_add_test(cases, attached_signatures_have_line_ends);
     tcase_add_test(cases, layers_are_alternatives);
     tcase_add_test(cases, a_descriptor_that_lies_about_its_size);
+    tcase_add_test(cases, a_blob_that_is_not_to_be_had);
     tcase_add_test(cases, a_signature_is_no_attestation);
     tcase_add_test(cases, signature_checks_are_bounded);
     suite_add_tcase(suite, cases);

@@ -145,6 +145,9 @@ leaf("issuer-v1-only", *SIGN, URI, raw(1, b"https://issuer.test"))
 leaf("issuers-differ", *SIGN, URI, raw(1, b"https://issuer.test"), raw(8, utf8("https://other.test")))
 leaf("issuer-v2-trailing", *SIGN, URI, raw(8, utf8("https://issuer.test") + b"x"))
 leaf("issuer-v2-raw", *SIGN, URI, raw(8, b"https://issuer.test"))
+# 1.3.6.1.4.1.57264.1.8.1 is not .8, the issuer.
+leaf("issuer-number-longer", *SIGN, URI, (x509.UnrecognizedExtension(x509.ObjectIdentifier(FULCIO + "8.1"), utf8("https://issuer.test")), False))
+leaf("san-garbled", *SIGN, (x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), b"\x30\x05abc"), True))
 leaf("issuer-v1-control", *SIGN, URI, raw(1, b"https://issuer.test\n"))
 
 # One extension twice: the library refuses to write it, so the second's number is changed (and the signature is wrong).

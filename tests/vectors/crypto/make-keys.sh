@@ -17,7 +17,7 @@ make_ec() { # curve, name, hashes...
     done
 }
 make_ec prime256v1 p256 sha256 sha384
-make_ec secp384r1 p384 sha256 sha384
+make_ec secp384r1 p384 sha256 sha384 sha512
 make_ec secp521r1 p521 sha256 sha512
 make_ec secp256k1 refused-secp256k1
 make_ec secp224r1 refused-p224
