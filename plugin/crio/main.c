@@ -33,6 +33,8 @@
 #include "plugin/crio/http.h"
 #include "plugin/crio/node_key.h"
 #include "plugin/crio/peer.h"
+#include "plugin/engine/notify.h"
+#include "plugin/engine/settings.h"
 
 enum {
     CONTROL_WAIT_MS = 500,
@@ -68,7 +70,7 @@ static bool parse_listen(const char *text, struct sockaddr_in *ret, struct error
     if (!host || colon == SIZE_MAX || inet_pton(AF_INET, host, &ret->sin_addr) != 1 ||
         (ntohl(ret->sin_addr.s_addr) >> 24) != IN_LOOPBACKNET ||
         !span_to_u64(span_cut(span, colon + 1, SIZE_MAX), 65535, &port) || port == 0)
-        return error_set(err, REASON_BAD_REQUEST, "--listen: want 127.x.y.z:PORT (loopback only), found %.100s", text);
+        return error_set(err, REASON_BAD_REQUEST, "listening: want 127.x.y.z:PORT (loopback only), found %.100s", text);
     ret->sin_port = htons((uint16_t)port);
     return true;
 }
@@ -323,19 +325,40 @@ static bool open_node_key(struct server *server, struct error *err)
     return true;
 }
 
-static int run(const char *root, const char *listen_text)
+/*
+ * --listen, else as the settings say. While those do not load the usual address: the engine then refuses every image,
+ * and its reason has to reach somebody.
+ */
+static char *listen_address(const char *root, const char *given)
 {
-    struct server *server = mem_new(1, sizeof(*server)); /* its tables are too large for the stack */
+    struct settings settings CLEANUP(settings_done) = {0};
     struct error err = ERROR_INIT;
 
-    if (!server)
+    if (given)
+        return mem_strdup(given);
+    if (settings_load(root, &settings, &err))
+        return TAKE_PTR(settings.endorser_listen);
+    (void)fprintf(stderr, "pullguard-endorser: %s\n", err.text);
+    return settings_default(&settings, &err) ? TAKE_PTR(settings.endorser_listen) : NULL;
+}
+
+static int run(const char *root, const char *listen_given)
+{
+    struct server *server = mem_new(1, sizeof(*server)); /* its tables are too large for the stack */
+    char *listen_text CLEANUP(mem_freep) = listen_address(root, listen_given);
+    struct error err = ERROR_INIT;
+
+    if (!server || !listen_text) {
+        mem_free(server);
         return fail("out of memory");
+    }
     server->http_fd = server->control_fd = server->signal_fd = -1;
     (void)prctl(PR_SET_DUMPABLE, 0); /* the node key and credentials stay out of core files */
     server->connections.owner = geteuid();
     server->endorser.root = root;
     if (open_node_key(server, &err) && catch_signals(&server->signal_fd, &err) &&
         listen_control(root, &server->control_fd, &err) && listen_http(listen_text, &server->http_fd, &err)) {
+        notify_send("READY=1");
         serve(server);
         err.text[0] = '\0';
     }
@@ -351,7 +374,7 @@ static int run(const char *root, const char *listen_text)
 
 int main(int argc, char **argv)
 {
-    const char *root = NULL, *listen_text = "127.0.0.1:14242";
+    const char *root = NULL, *listen_given = NULL;
 
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return puts("pullguard-endorser " PG_VERSION) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -359,9 +382,10 @@ int main(int argc, char **argv)
         if (i + 1 < argc && strcmp(argv[i], "--root") == 0)
             root = argv[i + 1];
         else if (i + 1 < argc && strcmp(argv[i], "--listen") == 0)
-            listen_text = argv[i + 1];
+            listen_given = argv[i + 1];
         else
             return fail("usage: pullguard-endorser [--root DIR] [--listen 127.0.0.1:PORT]");
     }
-    return run(root, listen_text);
+    notify_init();
+    return run(root, listen_given);
 }

@@ -232,7 +232,8 @@ except urllib.error.HTTPError as error:
 }
 inside rm -rf /var/lib/pullguard
 expect "the endorser starts on a node that has no key yet" inside systemctl start pullguard-endorser.service
-expect "and listens" wait_for 10 port_open 127.0.0.1:14242
+# What starts after it, CRI-O above all, may pull at once.
+expect "and listens when it has started" port_open 127.0.0.1:14242
 expect "it stays" is pullguard-endorser.service ActiveState active
 expect "the node key is root's alone" test "$(inside stat -c %a:%u /var/lib/pullguard/node-key.pem)" = 600:0
 expect "it endorses the signed image" [ "$(endorsement good "$good")" = 200 ]
@@ -248,6 +249,30 @@ wait_for 10 port_open 127.0.0.1:14242 || true
 expect "with the same key" test "$key" = "$(inside cat /var/lib/pullguard/node-key.pub)"
 inside systemctl stop pullguard-endorser.service
 expect "stopping it leaves the directory of the engine's socket" inside test -d /run/pullguard
+not() { ! "$@"; }
+# Whoever takes its port first can stop it for as long as he holds it, and no longer.
+python3 -c 'import socket, time
+squatter = socket.create_server(("127.0.0.1", 14242))
+time.sleep(60)' &
+SQUATTER=$!
+expect "its port is taken" wait_for 10 port_open 127.0.0.1:14242
+inside systemctl start --no-block pullguard-endorser.service
+tried_often() { [ "$(property pullguard-endorser.service NRestarts)" -ge 6 ] || is pullguard-endorser.service ActiveState failed; }
+expect "it is started again and again" wait_for 30 tried_often
+kill "$SQUATTER"
+wait "$SQUATTER" || true
+endorses() { [ "$(endorsement good "$good")" = 200 ]; }
+expect "and is there when the port is free" wait_for 10 endorses
+cp "$PG_NODE/etc/pullguard/pullguard.yaml" "$PG_WORK/settings" 2>/dev/null || : >"$PG_WORK/settings"
+printf 'endorser: {listen: 127.0.0.2:4242}\n' | cat "$PG_WORK/settings" - >"$PG_NODE/etc/pullguard/pullguard.yaml"
+inside systemctl restart pullguard-endorser.service
+expect "it listens where the settings say" port_open 127.0.0.2:4242
+expect "and nowhere else" not port_open 127.0.0.1:14242
+printf 'endorser: {listen: 0.0.0.0:4242}\n' | cat "$PG_WORK/settings" - >"$PG_NODE/etc/pullguard/pullguard.yaml"
+expect "never to other machines" not inside systemctl restart pullguard-endorser.service
+expect "which is said" inside sh -c 'journalctl --sync; journalctl --no-pager -u pullguard-endorser.service | grep -q "want 127.x.y.z:PORT (loopback only), found 0.0.0.0:4242"'
+cp "$PG_WORK/settings" "$PG_NODE/etc/pullguard/pullguard.yaml"
+inside systemctl stop pullguard-endorser.service
 
 # ---- enable restarts nothing, unless asked ------------------------------------------------------------------------------------------------
 # A CRI-O that only runs, so that its restarts can be counted.
@@ -265,6 +290,13 @@ expect "CRI-O is restarted" restarted
 expect "the endorser runs" is pullguard-endorser.service ActiveState active
 expect "and will after a boot" is pullguard-endorser.service UnitFileState enabled
 expect "enable podman" pullguard enable --yes --restart podman
+expect "the endorser runs again" is pullguard-endorser.service ActiveState active
+printf 'endorser: {listen: 127.0.0.2:4242}\n' | cat "$PG_WORK/settings" - >"$PG_NODE/etc/pullguard/pullguard.yaml"
+expect "another address in the settings" pullguard enable --yes --restart podman
+expect "the endorser listens there" port_open 127.0.0.2:4242
+expect "and registries.d leads there" grep -q http://127.0.0.2:4242/v1/ "$PG_NODE/etc/containers/registries.d/50-pullguard.yaml"
+cp "$PG_WORK/settings" "$PG_NODE/etc/pullguard/pullguard.yaml"
+expect "and back" pullguard enable --yes --restart podman
 CRIO=$(property crio.service MainPID)
 expect "disable crio" pullguard disable --yes --restart crio
 expect "CRI-O is restarted again" restarted

@@ -73,7 +73,9 @@ bool restart_possible(const struct cli *cli, struct error *err)
 
 bool enable_restart(const struct runtime *runtime, struct error *err)
 {
-    return (!runtime->endorser || must("enable", "--now", ENDORSER, err)) && restart_units(runtime, err);
+    /* It reads at its start where to listen, and one that runs may listen where the files led before. */
+    return (!runtime->endorser || (must("enable", NULL, ENDORSER, err) && must("restart", NULL, ENDORSER, err))) &&
+           restart_units(runtime, err);
 }
 
 bool disable_restart(const struct cli *cli, const struct runtime *runtime, struct error *err)
