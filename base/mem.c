@@ -95,6 +95,8 @@ void mem_freep(void *pointer_to_pointer)
 
     memcpy(&block, pointer_to_pointer, sizeof(block));
     free(block);
+    block = NULL;
+    memcpy(pointer_to_pointer, &block, sizeof(block));
 }
 
 void fd_closep(int *fd)

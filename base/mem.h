@@ -35,7 +35,7 @@ void mem_free(void *block);
 /* Overwrites, then frees. For secrets. */
 void mem_wipe_free(void *block, size_t len);
 
-/* For CLEANUP(mem_freep) on any pointer variable. */
+/* For CLEANUP(mem_freep) on any pointer variable, which is NULL afterwards. */
 void mem_freep(void *pointer_to_pointer);
 
 /* For CLEANUP(fd_closep) on an int variable; -1 is nothing. */

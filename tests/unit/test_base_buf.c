@@ -114,6 +114,16 @@ START_TEST(nul_bytes_are_content)
 }
 END_TEST
 
+START_TEST(what_is_freed_by_its_place_is_gone_from_there)
+{
+    char *text = mem_strdup("text");
+
+    mem_freep(&text);
+    ck_assert_ptr_null(text);
+    mem_freep(&text);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base_buf");
@@ -126,6 +136,7 @@ int main(void)
     tcase_add_test(cases, lengths_that_wrap_are_refused);
     tcase_add_test(cases, content_survives_growth);
     tcase_add_test(cases, nul_bytes_are_content);
+    tcase_add_test(cases, what_is_freed_by_its_place_is_gone_from_there);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
 }
