@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """enable, status, disable on made-up nodes: what was there comes back byte for byte."""
+import base64
+import calendar
+import hashlib
 import json
 import os
+import time
 import tomllib
 
 from harness import Installed as Root, Root as Empty, key_text, layout, main, policy, want, want_code, want_text
@@ -478,6 +482,22 @@ def test_rotate():
         second = root.run("node-key", "rotate", "--json").json()["fingerprint"]
         want(first != second and len(second) == 64, "%s %s" % (first, second))
         want(os.stat(root.at("/var/lib/pullguard/node-key.pem")).st_mode & 0o777 == 0o600, "mode")
+
+
+def test_the_node_key_for_machines():
+    """The fingerprint is the digest of the public half that policy.json demands, at the place that is named."""
+    with Root() as root:
+        os.makedirs(root.at("/var/lib/pullguard"))
+        rotated = root.run("node-key", "rotate", "--json").json()
+        shown = root.run("node-key", "show", "--json").json()
+        want(rotated == shown, "%s %s" % (rotated, shown))
+        want(sorted(shown) == ["fingerprint", "made", "public"], shown)
+        with open(root.at(shown["public"]), encoding="ascii") as file:
+            lines = file.read().splitlines()
+        want(lines[0] == "-----BEGIN PUBLIC KEY-----", lines)
+        want(hashlib.sha256(base64.b64decode("".join(lines[1:-1]))).hexdigest() == shown["fingerprint"], "another key's")
+        made = calendar.timegm(time.strptime(shown["made"], "%Y-%m-%dT%H:%M:%SZ"))
+        want(abs(made - os.stat(root.at("/var/lib/pullguard/node-key.pem")).st_mtime) < 1, shown)
 
 
 

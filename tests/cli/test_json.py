@@ -67,6 +67,7 @@ def outputs():
         root.write("/etc/pullguard/policy.d/c.yaml", policy("attested", HOST + "/demo/att-*", """key: {path: cosign.pub}
       attestations: [{name: any, predicateType: custom}]"""))
         root.write("/audit.jsonl", "")
+        os.makedirs(root.at("/var/lib/pullguard"))
         bad = root.write("/bad.yaml", "kind: [")
         odd = root.write("/odd.yaml", policy("odd", "**", "key: {path: cosign.pub}"))
         evidence = root.at("/evidence")
@@ -79,7 +80,7 @@ def outputs():
             ("policy explain", [HOST + "/demo/legacy:v1"]), ("policy explain", [HOST + "/demo/kl-legacy:v1"]),
             ("policy explain", [HOST + "/demo/att-x:v1"]), ("policy explain", ["--policy", bad, "x"]),
             ("doctor", []), ("status", []), ("trust show", []),
-            ("node-key show", []), ("audit verify", []), ("cache list", []), ("cache renew", []), ("cache clear", []), ("version", []),
+            ("node-key rotate", []), ("node-key show", []), ("audit verify", []), ("cache list", []), ("cache renew", []), ("cache clear", []), ("version", []),
         ]
         for command, arguments in runs:
             if command == "cache list":
@@ -107,6 +108,7 @@ def test_what_is_given_is_what_the_manual_says():
     seen["report"] = seen["check"]
     missing = {command: names - seen.get(command, names) - RARE for command, names in known.items()}
     want(not any(missing.values()), "in the manual, never given: %s" % {c: n for c, n in missing.items() if n})
+    want({"node-key show", "node-key rotate"} <= set(seen), "a key that was made is shown")
     want(len(seen) > 12, "commands: %s" % sorted(seen))
 
 
