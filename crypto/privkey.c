@@ -55,25 +55,21 @@ static bool derive_public(struct privkey *key, struct error *err)
     return pubkey_parse_der(span_of(spki, (size_t)len), &key->public_half, err);
 }
 
+static bool verify_own(const struct privkey *key, struct span message, struct span sig, struct error *err)
+{
+    static const struct sig_scheme scheme = {.kind = SCHEME_COSIGN_KEY};
+
+    return pubkey_verify(key->public_half, &scheme, message, sig, err) ||
+           error_set(err, REASON_MALFORMED, "private key's two halves do not belong together");
+}
+
 /* A file may hold a public half that is not this private key's; what is signed must verify. */
 static bool check_pair(const struct privkey *key, struct error *err)
 {
-    static const struct sig_scheme scheme = {.kind = SCHEME_COSIGN_KEY};
     struct buf sig CLEANUP(buf_free) = BUF_INIT(LIMIT_SIGNATURE_BYTES);
 
-    if (!privkey_sign(key, span_str("pair"), &sig, err))
-        return false;
-    if (!pubkey_verify(key->public_half, &scheme, span_str("pair"), buf_as_span(&sig), err))
-        return error_set(err, REASON_MALFORMED, "private key's two halves do not belong together");
-    return true;
-}
-
-static bool complete(struct privkey **key, struct privkey **ret, struct error *err)
-{
-    if (!derive_public(*key, err) || !check_pair(*key, err))
-        return false;
-    *ret = TAKE_PTR(*key);
-    return true;
+    return privkey_sign(key, span_str("pair"), &sig, err) &&
+           verify_own(key, span_str("pair"), buf_as_span(&sig), err);
 }
 
 /* Takes pkey over, also on failure. */
@@ -86,7 +82,10 @@ static bool wrap(EVP_PKEY *pkey, struct privkey **ret, struct error *err)
         return error_oom(err);
     }
     key->pkey = pkey;
-    return complete(&key, ret, err);
+    if (!derive_public(key, err) || !check_pair(key, err))
+        return false;
+    *ret = TAKE_PTR(key);
+    return true;
 }
 
 bool privkey_generate(struct privkey **ret, struct error *err)
@@ -189,12 +188,15 @@ bool privkey_is_external(struct span pem)
 }
 
 /* A context of its own, so that no provider which a file names comes near what verifies signatures. */
-static OSSL_LIB_CTX *configured_context(void)
+static OSSL_LIB_CTX *configured_context(struct error *err)
 {
     OSSL_LIB_CTX *context = OSSL_LIB_CTX_new();
     char *file = CONF_get1_default_config_file();
 
+    if (!context)
+        (void)error_oom(err);
     if (context && (!file || OSSL_LIB_CTX_load_config(context, file) != 1)) {
+        (void)error_set(err, REASON_UNSUPPORTED, "OpenSSL's configuration %s cannot be loaded", file ? file : "");
         OSSL_LIB_CTX_free(context);
         context = NULL;
     }
@@ -214,17 +216,20 @@ bool privkey_open_external(struct span pem, struct privkey **ret, struct error *
         return error_oom(err);
     if (pem.len > LIMIT_KEY_FILE_BYTES || !read_key_block(pem, &block, err))
         return error_set(err, REASON_MALFORMED, "private key is not one PEM block");
-    key->external = configured_context();
+    key->external = configured_context(err);
     if (!key->external)
-        return error_set(err, REASON_UNSUPPORTED, "OpenSSL's configuration cannot be loaded");
+        return false;
     bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
     key->pkey = bio ? PEM_read_bio_PrivateKey_ex(bio, NULL, NULL, NULL, key->external, NULL) : NULL;
     if (!key->pkey)
         return error_set(err, REASON_UNSUPPORTED,
                          "no OpenSSL provider takes %s; does OpenSSL's configuration activate the right one, and is "
-                         "its device there?",
+                         "the device there that it was made in?",
                          text_clean(block.label, label, sizeof(label)));
-    return complete(&key, ret, err);
+    if (!derive_public(key, err))
+        return false;
+    *ret = TAKE_PTR(key);
+    return true;
 }
 
 bool privkey_write_pkcs8(const struct privkey *key, struct buf *buf, struct error *err)
@@ -280,6 +285,8 @@ bool privkey_sign(const struct privkey *key, struct span message, struct buf *bu
     if (!(key->external ? sign_outside : sign_here)(key, message, sig, &len))
         return error_set(err, REASON_INTERNAL, "OpenSSL cannot sign with this %s key",
                          pubkey_type_name(key->public_half));
+    if (key->external && !verify_own(key, message, span_of(sig, len), err))
+        return false;
     buf_append(buf, sig, len);
     return buf_ok(buf) ? true : error_oom(err);
 }

@@ -34,7 +34,8 @@ bool privkey_is_external(struct span pem);
 /*
  * A private key that stays where it is: the PEM block (TSS2 PRIVATE KEY, PKCS#11 PROVIDER URI, ...) is handed to the
  * providers that OpenSSL's configuration activates (config(5ssl), OPENSSL_CONF), which this call loads. What they open
- * must not be shared over a fork. UNSUPPORTED when no provider takes it.
+ * must not be shared over a fork. UNSUPPORTED when no provider takes it. The device signs nothing yet: whether its two
+ * halves belong together is seen at each signature, which spares it one.
  */
 bool privkey_open_external(struct span pem, struct privkey **ret, struct error *err) MUST_CHECK;
 
@@ -44,7 +45,7 @@ bool privkey_write_pem(const struct privkey *key, struct buf *buf, struct error 
 
 /*
  * Appends the signature over message that every cosign verifies: ECDSA (any curve) over SHA-256 in DER,
- * RSA PKCS#1 v1.5 over SHA-256, pure Ed25519.
+ * RSA PKCS#1 v1.5 over SHA-256, pure Ed25519 (not of a device). A device's is verified before it is given.
  */
 bool privkey_sign(const struct privkey *key, struct span message, struct buf *buf, struct error *err) MUST_CHECK;
 

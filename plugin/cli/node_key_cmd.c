@@ -23,11 +23,11 @@ static bool made_at(const char *root, char dst[TIME_TEXT_BYTES])
     return true;
 }
 
-static int show(const struct cli *cli, const struct privkey *key)
+static int show(const struct cli *cli, const struct pubkey *key)
 {
     CLEANUP(buf_free) struct buf json = BUF_INIT(4096);
     struct json_out out = json_out_to(&json);
-    const char *fingerprint = pubkey_fingerprint(privkey_public(key));
+    const char *fingerprint = pubkey_fingerprint(key);
     char made[TIME_TEXT_BYTES] = "unknown";
 
     made_at(cli->root, made);
@@ -46,7 +46,7 @@ static int show(const struct cli *cli, const struct privkey *key)
 
 static int show_run(const struct cli *cli, const void *values UNUSED, const struct text_list *args UNUSED)
 {
-    CLEANUP(privkey_freep) struct privkey *key = NULL;
+    CLEANUP(pubkey_freep) struct pubkey *key = NULL;
     struct error err = ERROR_INIT;
     char made[TIME_TEXT_BYTES];
 
@@ -54,17 +54,17 @@ static int show_run(const struct cli *cli, const void *values UNUSED, const stru
         say_error(cli, "this node has no key yet; the endorser or \"pullguard enable crio\" makes it");
         return EXIT_NO;
     }
-    if (!node_key_open(cli->root, &key, &err))
+    if (!node_key_check(cli->root, &key, &err))
         return say_failed(cli, &err);
     return show(cli, key);
 }
 
 static int rotate_run(const struct cli *cli, const void *values UNUSED, const struct text_list *args UNUSED)
 {
-    CLEANUP(privkey_freep) struct privkey *key = NULL;
+    CLEANUP(pubkey_freep) struct pubkey *key = NULL;
     struct error err = ERROR_INIT;
 
-    if (!node_key_rotate(cli->root, &err) || !node_key_open(cli->root, &key, &err))
+    if (!node_key_rotate(cli->root, &err) || !node_key_check(cli->root, &key, &err))
         return say_failed(cli, &err);
     if (!cli->json)
         printf("The old key is gone, and with it every endorsement made by it.\n"

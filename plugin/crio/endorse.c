@@ -128,14 +128,11 @@ static void answer_endorsement(const struct endorser *endorser, const struct loo
     struct buf payload CLEANUP(buf_free) = BUF_INIT(LIMIT_PAYLOAD_BYTES);
     struct buf signature CLEANUP(buf_free) = BUF_INIT(LIMIT_SIGNATURE_BYTES);
     struct buf body CLEANUP(buf_free) = BUF_INIT(2 * LIMIT_PAYLOAD_BYTES);
-    struct privkey *opened CLEANUP(privkey_freep) = NULL;
-    const struct privkey *key = endorser->node_key;
     struct error err = ERROR_INIT;
 
-    if (!key && node_key_open(endorser->root, &opened, &err))
-        key = opened;
     lookaside_payload(request, &payload);
-    if (!key || !buf_ok(&payload) || !privkey_sign(key, buf_as_span(&payload), &signature, &err)) {
+    if (!buf_ok(&payload) ||
+        !node_key_sign(endorser->root, endorser->node_key, buf_as_span(&payload), &signature, &err)) {
         http_refuse(ret, 503, err.text[0] ? err.text : "the node key could not sign (internal)");
         return;
     }

@@ -9,7 +9,7 @@
 
 struct endorser {
     const char *root;              /* --root */
-    const struct privkey *node_key; /* NULL = a device's, opened for each signature */
+    const struct privkey *node_key; /* as node_key_open gave it */
     struct pulls pulls;
 };
 

@@ -27,6 +27,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/wire.h"
+#include "crypto/init.h"
 #include "plugin/crio/connections.h"
 #include "plugin/crio/control.h"
 #include "plugin/crio/endorse.h"
@@ -183,7 +184,7 @@ static void renew_node_key(struct server *server)
 
     if (!node_key_changed(server->endorser.root, &server->node_key_file))
         return;
-    if (!node_key_is_external(server->endorser.root) && !node_key_open(server->endorser.root, &key, &err)) {
+    if (!node_key_open(server->endorser.root, &key, &err)) {
         (void)fprintf(stderr, "pullguard-endorser: the new node key: %s\n", err.text);
         return;
     }
@@ -317,8 +318,7 @@ static bool catch_signals(int *ret, struct error *err)
 
 static bool open_node_key(struct server *server, struct error *err)
 {
-    if (!node_key_is_external(server->endorser.root) &&
-        !node_key_open(server->endorser.root, &server->node_key, err))
+    if (!node_key_open(server->endorser.root, &server->node_key, err))
         return false;
     (void)node_key_changed(server->endorser.root, &server->node_key_file);
     server->endorser.node_key = server->node_key;
@@ -356,7 +356,7 @@ static int run(const char *root, const char *listen_given)
     (void)prctl(PR_SET_DUMPABLE, 0); /* the node key and credentials stay out of core files */
     server->connections.owner = geteuid();
     server->endorser.root = root;
-    if (open_node_key(server, &err) && catch_signals(&server->signal_fd, &err) &&
+    if (crypto_init(&err) && open_node_key(server, &err) && catch_signals(&server->signal_fd, &err) &&
         listen_control(root, &server->control_fd, &err) && listen_http(listen_text, &server->http_fd, &err)) {
         notify_send("READY=1");
         serve(server);

@@ -20,13 +20,20 @@
 
 /*
  * Instead of the key itself the file may hold the PEM block of an OpenSSL provider (a TPM's, or PKCS#11's): the key
- * then stays in its device. Which provider, and how it is reached, is OpenSSL's configuration alone. Such a key is
- * opened by the process that signs, since devices are not shared over a fork, and rotated by whoever made it.
+ * then stays in its device (device.h), and is rotated by whoever made it. Which provider, and how it is reached, is
+ * OpenSSL's configuration alone.
+ *
+ * Reads the key, or makes it when there is none; *ret is NULL when it is in a device. UNTRUSTED_FILE when others may
+ * write it; IO, MALFORMED.
  */
-bool node_key_is_external(const char *root);
-
-/* Reads the key, or makes it when there is none. UNTRUSTED_FILE when others may write it; IO, MALFORMED. */
 bool node_key_open(const char *root, struct privkey **ret, struct error *err) MUST_CHECK;
+
+/* Appends its signature (privkey_sign). key: what node_key_open gave. */
+bool node_key_sign(const char *root, const struct privkey *key, struct span message, struct buf *ret,
+                   struct error *err) MUST_CHECK;
+
+/* Has a device sign once, so that it is known to answer; *ret is the public half, which lies beside the key then. */
+bool node_key_check(const char *root, struct pubkey **ret, struct error *err) MUST_CHECK;
 
 /* Is the key's file another one than *seen, which then is it? false when there is none. */
 bool node_key_changed(const char *root, struct stat *seen);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/limits.h"
+#include "crypto/pem.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/vectors.h"
 
@@ -117,7 +118,32 @@ START_TEST(keys_of_providers)
     privkey_freep(&key);
     ck_assert(!privkey_open_external(span_str(foreign), &key, &err));
     ck_assert_int_eq(err.reason, REASON_UNSUPPORTED);
-    ck_assert(strstr(err.text, "no OpenSSL provider takes TSS2 PRIVATE KEY"));
+    ck_assert(strstr(err.text, "no OpenSSL provider takes TSS2 PRIVATE KEY;"));
+}
+END_TEST
+
+/* A provider that gives one key's public half for another's: nothing that does not verify leaves privkey_sign. */
+START_TEST(halves_of_two_keys_of_a_provider)
+{
+    struct privkey *made CLEANUP(privkey_freep) = NULL, *other CLEANUP(privkey_freep) = NULL;
+    struct privkey *key CLEANUP(privkey_freep) = NULL;
+    struct buf der CLEANUP(buf_wipe) = BUF_INIT(LIMIT_KEY_FILE_BYTES), pem CLEANUP(buf_wipe) = BUF_INIT(4096);
+    struct buf theirs CLEANUP(buf_wipe) = BUF_INIT(LIMIT_KEY_FILE_BYTES);
+    struct buf sig CLEANUP(buf_free) = BUF_INIT(LIMIT_SIGNATURE_BYTES);
+    struct error err = ERROR_INIT;
+    const size_t point = 65; /* PKCS#8 of SEC1 ends with it */
+
+    ck_assert(privkey_generate(&made, &err) && privkey_generate(&other, &err));
+    ck_assert(privkey_write_pkcs8(made, &der, &err) && privkey_write_pkcs8(other, &theirs, &err));
+    ck_assert_uint_eq(der.len, theirs.len);
+    memcpy(der.ptr + der.len - point, theirs.ptr + theirs.len - point, point);
+    pem_write(&pem, "PRIVATE KEY", buf_as_span(&der));
+    ck_assert_msg(privkey_open_external(buf_as_span(&pem), &key, &err), "%s", err.text);
+    ck_assert(pubkey_eq(privkey_public(key), privkey_public(other)));
+    ck_assert(!privkey_sign(key, span_str("message"), &sig, &err));
+    ck_assert_int_eq(err.reason, REASON_MALFORMED);
+    ck_assert(strstr(err.text, "two halves do not belong together"));
+    ck_assert_uint_eq(sig.len, 0);
 }
 END_TEST
 
@@ -156,6 +182,7 @@ int main(void)
     tcase_add_loop_test(cases, imports, 0, ARRAY_LEN(forms));
     tcase_add_loop_test(cases, refuses, 0, ARRAY_LEN(refused));
     tcase_add_test(cases, keys_of_providers);
+    tcase_add_test(cases, halves_of_two_keys_of_a_provider);
     tcase_add_test(cases, damaged_pkcs8);
     suite_add_tcase(suite, cases);
     return run_suite(suite);

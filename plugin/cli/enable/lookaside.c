@@ -241,9 +241,9 @@ static bool add_policy_json(struct changes *changes, const struct lookaside *loo
 /* Without the public half the requirement cannot be read and every pull is refused. */
 static bool need_node_key(const struct cli *cli, struct error *err)
 {
-    CLEANUP(privkey_freep) struct privkey *key = NULL;
+    CLEANUP(pubkey_freep) struct pubkey *key = NULL;
 
-    return ledger_directory(cli->root, err) && node_key_open(cli->root, &key, err);
+    return ledger_directory(cli->root, err) && node_key_check(cli->root, &key, err);
 }
 
 bool plan_podman(const struct cli *cli, struct changes *changes, struct error *err)
