@@ -81,6 +81,13 @@ class Certificates:
     def openssl(self, *arguments):
         return subprocess.run(["openssl", *arguments], check=True, capture_output=True, text=True).stdout
 
+    def past(self):
+        """OpenSSL from 3.4 on refuses a negative number of days, and takes dates; before it there are no dates to give."""
+        described = subprocess.run(["openssl", "x509", "-help"], check=True, capture_output=True, text=True)
+        if "-not_after" in described.stdout + described.stderr:
+            return ["-not_before", "20200101000000Z", "-not_after", "20200201000000Z"]
+        return ["-days", "-1"]
+
     def authority(self, name):
         self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
                      "-subj", "/CN=pullguard test " + name, "-keyout", self.path(name + ".key"), "-out", self.path(name + ".crt"))
@@ -91,7 +98,7 @@ class Certificates:
                      "-out", self.path(name + ".csr"))
         with open(self.path(name + ".ext"), "w") as file:
             file.write("subjectAltName=" + ",".join("DNS:" + one for one in names) + "\n")
-        days = ["-days", "-1"] if expired else ["-days", "30"]
+        days = self.past() if expired else ["-days", "30"]
         self.openssl("x509", "-req", "-in", self.path(name + ".csr"), "-CA", self.path(authority + ".crt"), "-CAkey",
                      self.path(authority + ".key"), "-CAcreateserial", *days, "-extfile", self.path(name + ".ext"),
                      "-out", self.path(name + ".crt"))
