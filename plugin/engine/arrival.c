@@ -63,7 +63,7 @@ static bool read_some(struct arrival *arrival, size_t wanted, bool *ret_more, st
     return error_set(err, REASON_UNAVAILABLE, "the caller has gone");
 }
 
-enum arrival_state arrival_read(struct arrival *arrival, struct error *err)
+static enum arrival_state read_all(struct arrival *arrival, struct error *err)
 {
     bool more = true;
     size_t wanted = 0;
@@ -83,4 +83,12 @@ enum arrival_state arrival_read(struct arrival *arrival, struct error *err)
         return ARRIVAL_MORE;
     (void)error_set(err, REASON_TIMEOUT, "message: no time left");
     return ARRIVAL_BAD;
+}
+
+enum arrival_state arrival_read(struct arrival *arrival, struct error *err)
+{
+    enum arrival_state state = read_all(arrival, err);
+    bool over = err->reason == REASON_UNAVAILABLE || err->reason == REASON_TIMEOUT;
+
+    return state == ARRIVAL_BAD && over && arrival->message.len == 0 ? ARRIVAL_NOTHING : state;
 }

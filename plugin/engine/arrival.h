@@ -18,10 +18,13 @@ struct arrival {
     struct request request;
 };
 
-enum arrival_state { ARRIVAL_MORE = 0, ARRIVAL_WHOLE, ARRIVAL_BAD };
+enum arrival_state { ARRIVAL_MORE = 0, ARRIVAL_WHOLE, ARRIVAL_BAD, ARRIVAL_NOTHING };
 
 void arrival_begin(struct arrival *arrival, int socket); /* takes the socket, which must not block */
-/* Takes what has come. BAD: err says why; also when the time for it is over. */
+/*
+ * Takes what has come. BAD: err says why; also when the time for it is over. NOTHING: it has left, or its time is over,
+ * without a word.
+ */
 enum arrival_state arrival_read(struct arrival *arrival, struct error *err);
 /* Closes, and overwrites what was secret. */
 void arrival_end(struct arrival *arrival);

@@ -165,7 +165,7 @@ void pool_take_back(struct pool *pool, struct pool_place *place, bool fit)
 {
     if (!place)
         return;
-    if (!fit || place->ended) {
+    if (!fit || place->spent) {
         place_stop(place);
         return;
     }
@@ -181,7 +181,10 @@ void pool_stop(struct pool *pool, bool all)
     for (size_t i = 0; i < POOL_PLACES; i++) {
         struct pool_place *place = &pool->places[i];
 
-        if (place->key && !place->on_loan && (all || now - place->born_ms > POOL_LIFE_MS))
+        if (!place->key || (!all && now - place->born_ms <= POOL_LIFE_MS))
+            continue;
+        place->spent = true;
+        if (!place->on_loan)
             place_stop(place);
     }
 }
@@ -193,7 +196,7 @@ void pool_reaped(struct pool *pool, pid_t pid)
 
         if (!place->key || place->fetcher.child.pid != pid)
             continue;
-        place->ended = true;
+        place->spent = true;
         if (place->on_loan)
             continue;
         (void)close(place->fetcher.socket);

@@ -23,7 +23,8 @@ struct pool_place {
     char *key; /* NULL = free place */
     uint64_t mark; /* of the files that its sandbox lets it read, as they were when it began */
     int64_t born_ms, idle_since_ms;
-    bool on_loan, ended;
+    bool on_loan;
+    bool spent; /* on loan, and not to be lent again: it has ended, or is of older settings */
 };
 
 struct pool {
@@ -40,7 +41,7 @@ char *pool_key(const struct request *request);
 struct pool_place *pool_lend(struct pool *pool, const char *key, const char *libexec, const struct sandbox *sandbox);
 /* `fit`: it has answered all it was asked and may be lent again. */
 void pool_take_back(struct pool *pool, struct pool_place *place, bool fit);
-/* Stops idle fetchers: those that are too old, or all. */
+/* Stops idle fetchers: those that are too old, or all; then those on loan too, when they come back. */
 void pool_stop(struct pool *pool, bool all);
 /* A fetcher that ended by itself, and has been reaped, is forgotten; on loan, when it comes back. */
 void pool_reaped(struct pool *pool, pid_t pid);

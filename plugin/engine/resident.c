@@ -33,6 +33,7 @@ enum {
     WORKERS_MAX = 128, /* beyond, requests wait in the socket's backlog; when that is full they get their own engine */
     ARRIVALS_MAX = 128,
     TICK_MS = 1000,
+    CROWDED_MS = 100,        /* until the next caller is tried when the last one got no descriptor */
     LOG_SLOW_MS = 20,        /* a log that kept us waiting for longer than this is left to workers, ... */
     LOG_SLOW_FOR_MS = 2000,  /* ... for so long */
     WORKER_EXTRA_MS = 20000, /* beyond its own deadline: answering, draining */
@@ -58,6 +59,7 @@ struct resident {
     pid_t pid;
     bool activated;
     bool stopping;
+    bool crowded; /* callers wait that get no descriptor: looking at the listener would be turning in circles */
     struct rules rules;
     struct memory memory; /* of verdicts by these rules */
     struct provider_cache_store providers;
@@ -288,6 +290,7 @@ static void serve_arrivals(struct resident *resident)
                 continue;
             start_worker(resident, worker, arrival);
         }
+        resident->idle_since_ms = mono_ms();
         arrival_end(arrival);
         resident->arriving--;
     }
@@ -297,11 +300,14 @@ static void read_arrival(struct resident *resident, struct arrival *arrival)
 {
     CLEANUP(response_done) struct response response = {0};
     struct error err = ERROR_INIT;
+    enum arrival_state state = arrival->whole ? ARRIVAL_WHOLE : arrival_read(arrival, &err);
 
-    if (arrival->whole || arrival_read(arrival, &err) != ARRIVAL_BAD)
+    if (state == ARRIVAL_WHOLE || state == ARRIVAL_MORE)
         return;
-    response_deny(&response, err.reason, err.text);
-    reply(resident, arrival, &response);
+    if (state == ARRIVAL_BAD) { /* who has asked nothing is denied nothing */
+        response_deny(&response, err.reason, err.text);
+        reply(resident, arrival, &response);
+    }
     arrival_end(arrival);
     resident->arriving--;
 }
@@ -328,8 +334,10 @@ static void accept_clients(struct resident *resident)
     while ((arrival = free_arrival(resident)) != NULL) {
         int client = accept4(resident->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-        if (client < 0)
+        if (client < 0) {
+            resident->crowded = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
             return;
+        }
         if (!listener_welcomes(client)) {
             (void)close(client);
             continue;
@@ -442,9 +450,10 @@ static bool is_idle(const struct resident *resident)
 /* What is waited for; returns how many places of fds are in use. */
 static nfds_t list_fds(struct resident *resident, struct pollfd fds[FDS_MAX])
 {
+    bool listening = !resident->crowded && free_arrival(resident);
     nfds_t count = FD_WORKERS;
 
-    fds[FD_LISTENER] = (struct pollfd){.fd = free_arrival(resident) ? resident->listener : -1, .events = POLLIN};
+    fds[FD_LISTENER] = (struct pollfd){.fd = listening ? resident->listener : -1, .events = POLLIN};
     fds[FD_SIGNALS] = (struct pollfd){.fd = resident->signals, .events = POLLIN};
     for (size_t i = 0; resident->working > 0 && i < WORKERS_MAX; i++)
         if (resident->workers[i].reports.socket >= 0)
@@ -459,9 +468,11 @@ static void serve(struct resident *resident)
 {
     while (!resident->stopping && !is_idle(resident)) {
         struct pollfd fds[FDS_MAX];
+        nfds_t count = list_fds(resident, fds);
 
-        if (poll(fds, list_fds(resident, fds), TICK_MS) < 0 && errno != EINTR)
+        if (poll(fds, count, resident->crowded ? CROWDED_MS : TICK_MS) < 0 && errno != EINTR)
             return;
+        resident->crowded = false;
         if (fds[FD_SIGNALS].revents != 0)
             take_signals(resident);
         if (is_replaced(resident))

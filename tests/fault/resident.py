@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The moments of a resident engine: the hour nobody asks, the signal to stop, too few descriptors, children that die or stay.
+
+usage: resident.py BUILD-DIR SOURCE-DIR
+"""
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import run  # noqa: E402
+from run import ENGINE, Node, Registry, allows, check, of_node, pull  # noqa: E402
+
+AUDIT = "audit: /audit.jsonl\n" # with an audit no hit is the hook's
+
+
+def activated(node):
+    """The engine as a service manager starts it: with its socket as descriptor 3."""
+    os.makedirs(node.root + "/run/pullguard")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(node.root + "/run/pullguard/engine.sock")
+    listener.listen(64)
+    def become_service():
+        os.dup2(listener.fileno(), 3)
+        os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+        os.execv(ENGINE + "/pullguard-engine", ["pullguard-engine", "--resident", "--root", node.root, "--libexec", ENGINE])
+    node.engine = subprocess.Popen([sys.executable], preexec_fn=become_service, close_fds=False)
+    return listener
+
+
+def test_idle():
+    """It ends when nobody asks, and not while somebody is answered from memory."""
+    with Node(AUDIT + "resident: {idle-exit: 2s}\n") as node:
+        time.sleep(2.1) # younger rules are kept by nobody
+        with activated(node):
+            for _ in range(10):
+                allows("idle: a pull every half second", pull(node))
+                time.sleep(0.5)
+            check("idle: five seconds of answers from memory are none", node.engine.poll() is None, node.engine.returncode)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                node.engine.wait(timeout=6)
+            check("idle: it ends when nobody asks", node.engine.returncode == 0, node.engine.returncode)
+            node.engine = None
+
+
+def test_sandbox_changes():
+    """A fetcher that was on loan when the settings changed is not kept: its sandbox is the old settings'."""
+    with Node("cache: {enabled: false}\nsandbox: off\n") as node:
+        node.start()
+        time.sleep(3.1)
+        Registry.delay = 1.0
+        runner = threading.Thread(target=lambda: pull(node))
+        runner.start()
+        time.sleep(0.5)
+        node.write("pullguard.yaml", "cache: {enabled: false}\n")
+        pull(node, "demo/nosig")
+        runner.join()
+        Registry.delay = 0.0
+        time.sleep(0.5)
+        modes = [open(f"/proc/{p[0]}/status").read().split("Seccomp:\t")[1][0] for p in of_node(node, b"fetch")]
+        check("settings changed during a loan: what is kept is in the new sandbox", modes and set(modes) == {"2"}, modes)
+
+
+def ticks(pid):
+    return sum(int(field) for field in open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[11:13])
+
+
+def test_few_descriptors():
+    """More callers than descriptors: those that are served are served, and nothing turns in circles."""
+    with Node() as node:
+        node.start(wrap=["prlimit", "--nofile=24:24", "--"])
+        allows("few descriptors: before", pull(node))
+        held = [socket.socket(socket.AF_UNIX) for _ in range(40)]
+        for each in held:
+            each.connect(node.root + "/run/pullguard/engine.sock")
+        time.sleep(0.2)
+        before = ticks(node.engine.pid)
+        time.sleep(2)
+        check("few descriptors: it waits, and does not turn", ticks(node.engine.pid) - before < 20, ticks(node.engine.pid) - before)
+        for each in held:
+            each.close()
+        allows("few descriptors: after", pull(node, "demo/sigs"))
+
+
+def test_knock():
+    """Who connects and asks nothing has been denied nothing: no log says so."""
+    with Node("log-json: /log.json\n") as node:
+        node.start()
+        for said in (b"", b"PGM1\0"):
+            with socket.socket(socket.AF_UNIX) as knock:
+                knock.connect(node.root + "/run/pullguard/engine.sock")
+                knock.sendall(said)
+            time.sleep(0.3)
+            lines = open(node.root + "/log.json").read().splitlines() if os.path.exists(node.root + "/log.json") else []
+            check(f"a caller that leaves after {len(said)} bytes", len(lines) == (1 if said else 0), lines)
+
+
+if os.geteuid() != 0:
+    print("0 passed, 0 failed (not run: needs root)")
+    sys.exit(77)
+run.start_registry()
+wanted = sys.argv[3:]
+for test in (test_idle, test_sandbox_changes, test_few_descriptors, test_knock):
+    if not wanted or test.__name__ in wanted:
+        test()
+print(f"{run.passed} passed, {run.failed} failed")
+sys.exit(1 if run.failed else 0)
