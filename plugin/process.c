@@ -174,6 +174,44 @@ void child_kill(struct child *child)
     (void)child_finish(child, 0);
 }
 
+/* Unreaped children keep their numbers: nobody else can be hit. A list that is cut off has its rest the next time. */
+static void kill_children(void)
+{
+    char list[4096];
+    int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd >= 0 ? read(fd, list, sizeof(list)) : 0;
+    pid_t pid = 0;
+
+    if (fd >= 0)
+        (void)close(fd);
+    for (ssize_t i = 0; i < got; i++) {
+        if (list[i] >= '0' && list[i] <= '9') {
+            pid = pid * 10 + (list[i] - '0');
+            continue;
+        }
+        if (pid > 0)
+            (void)kill(pid, SIGKILL);
+        pid = 0;
+    }
+}
+
+void children_end(int patience_ms)
+{
+    const struct timespec pause = {0, 100000};
+    int64_t deadline = mono_ms() + patience_ms;
+
+    while (deadline_left_ms(deadline) > 0) {
+        pid_t ended = waitpid(-1, NULL, WNOHANG);
+
+        if (ended < 0 && errno != EINTR)
+            return; /* there is none */
+        if (ended != 0)
+            continue;
+        kill_children();
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 const char *child_fate(int status, char *dst, size_t size)
 {
     if (status != -1 && WIFSIGNALED(status))

@@ -39,6 +39,12 @@ int child_finish(struct child *child, int grace_ms);
 /* child_finish with no grace, for CLEANUP. */
 void child_kill(struct child *child);
 
+/*
+ * Kills and reaps every child of this process, and, in a subreaper, what comes to it as an orphan meanwhile, for at
+ * most patience_ms. Without /proc children are waited for, and not killed.
+ */
+void children_end(int patience_ms);
+
 /* "ended with status 3", "was killed by signal 9"; returns dst. */
 const char *child_fate(int status, char *dst, size_t size);
 

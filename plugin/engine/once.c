@@ -293,14 +293,7 @@ static void end_children(struct once *once)
     if (once->session)
         session_done(once->session);
     mem_free(once->session);
-    for (int64_t patience = mono_ms() + CHILDREN_END_MS; deadline_left_ms(patience) > 0;) {
-        pid_t pid = waitpid(-1, NULL, WNOHANG);
-
-        if (pid < 0 && errno != EINTR)
-            return;
-        if (pid == 0)
-            (void)usleep(100);
-    }
+    children_end(CHILDREN_END_MS);
 }
 
 static void once_done(struct once *once)

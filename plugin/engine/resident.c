@@ -37,6 +37,7 @@ enum {
     LOG_SLOW_MS = 20,        /* a log that kept us waiting for longer than this is left to workers, ... */
     LOG_SLOW_FOR_MS = 2000,  /* ... for so long */
     WORKER_EXTRA_MS = 20000, /* beyond its own deadline: answering, draining */
+    CHILDREN_END_MS = 2000,
     FD_LISTENER = 0,
     FD_SIGNALS = 1,
     FD_WORKERS = 2, /* and on: their reports, then arrivals */
@@ -507,8 +508,7 @@ static void finish(struct resident *resident)
     mem_free(resident->ca_dir);
     mem_free(resident->ca_file);
     mem_free(resident->program);
-    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-        ;
+    children_end(CHILDREN_END_MS);
 }
 
 int engine_resident(const struct engine_options *options)

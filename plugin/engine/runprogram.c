@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -13,9 +12,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "plugin/engine/keeper.h"
 #include "plugin/process.h"
 
-enum { VARIABLES_MAX = 64, ARGUMENTS_MAX = 64, CHUNK_BYTES = 4096, PROGRAM_MS = 60000 };
+enum { VARIABLES_MAX = 64, ARGUMENTS_MAX = 64, CHUNK_BYTES = 4096, PROGRAM_MS = 60000, KEEPER_ENDS_MS = 500 };
 
 /* Helpers look for their own configuration below HOME. */
 static char path_variable[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -35,45 +35,43 @@ static bool join(char *const *list, char *first, char **dst, size_t used, size_t
     return true;
 }
 
-/* Everything is prepared before the fork; what cannot be done is said as an errno, and exec closes that pipe. */
-static _Noreturn void become_program(const char *program, char *const *arguments, char *const *environment, int in,
-                                     int out, int failed, pid_t parent)
+static bool open_pipes(int failed[2], int alive[2])
 {
-    sigset_t none;
-    int null, code;
-
-    child_bind(parent);
-    sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    for (int number = 1; number < NSIG; number++)
-        (void)signal(number, SIG_DFL); /* what we ignore, or were told to by whoever started us */
-    null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (setpgid(0, 0) == 0 && null >= 0 && dup2(in, 0) == 0 && dup2(out, 1) == 1 && dup2(null, 2) == 2)
-        (void)execve(program, arguments, environment);
-    code = errno;
-    _exit(write(failed, &code, sizeof(code)) == sizeof(code) ? 127 : 126);
+    if (pipe2(failed, O_CLOEXEC) != 0)
+        return false;
+    if (pipe2(alive, O_CLOEXEC) == 0)
+        return true;
+    (void)close(failed[0]);
+    (void)close(failed[1]);
+    return false;
 }
 
-/* Not posix_spawn: a program that hangs must end with us, even when we are killed. */
+/* *ret_alive: the program ends when this is closed, and so it does when we are killed (plugin/engine/keeper.h). */
 static bool spawn(const char *program, char *const *args, char *const *env, int in, int out, struct child *ret,
-                  struct error *err)
+                  int *ret_alive, struct error *err)
 {
     char *environment[VARIABLES_MAX] = {path_variable, home_variable, locale_variable};
     char *arguments[ARGUMENTS_MAX];
     CLEANUP(mem_freep) char *name = mem_strdup(program);
-    int failed[2], code = 0;
-    pid_t parent = getpid(), pid;
+    struct keeper_task task = {
+        .program = program, .arguments = arguments, .environment = environment, .in = in, .out = out};
+    int failed[2], alive[2], code = 0;
+    pid_t pid;
 
     if (!name)
         return error_oom(err);
     if (!join(env, NULL, environment, 3, VARIABLES_MAX, err) || !join(args, name, arguments, 0, ARGUMENTS_MAX, err))
         return false;
-    if (pipe2(failed, O_CLOEXEC) != 0)
+    if (!open_pipes(failed, alive))
         return error_errno(err, REASON_UNAUTHORIZED, errno, "%s cannot be started", program);
+    task.failed = failed[1];
+    task.alive = alive[0];
     pid = fork();
     if (pid == 0)
-        become_program(program, arguments, environment, in, out, failed[1], parent);
+        keeper_main(&task);
     (void)close(failed[1]);
+    (void)close(alive[0]);
+    *ret_alive = alive[1];
     if (pid > 0) {
         child_adopt(ret, pid);
         if (read(failed[0], &code, sizeof(code)) != sizeof(code))
@@ -138,18 +136,12 @@ static bool open_channels(int pair_in[2], int pair_out[2], struct error *err)
     return true;
 }
 
-/* A helper may be a script that started others: the whole group ends with it. The leader is reaped last, as its number
- * is the group's. */
-static int end_group(struct child *child, int grace_ms)
+/* With what it has started. One that has given its answer may come to its end by itself. */
+static int end_program(struct child *child, int *alive, int grace_ms)
 {
-    struct pollfd entry = {.fd = child->pidfd, .events = POLLIN};
-
-    if (child->pid <= 0)
-        return -1;
-    if (child->pidfd >= 0 && grace_ms > 0)
-        (void)poll(&entry, 1, grace_ms);
-    (void)kill(-child->pid, SIGKILL);
-    return child_finish(child, 0);
+    if (grace_ms == 0)
+        (void)close(TAKE_FD(*alive));
+    return child_finish(child, grace_ms > 0 ? grace_ms : KEEPER_ENDS_MS);
 }
 
 bool run_program(void *context, const char *program, char *const *args, char *const *env, struct span input,
@@ -157,6 +149,7 @@ bool run_program(void *context, const char *program, char *const *args, char *co
 {
     const struct run_limits *limits = context;
     struct child child = {0};
+    CLEANUP(fd_closep) int alive = -1;
     int in[2] = {-1, -1}, out[2] = {-1, -1};
     int64_t deadline = mono_ms() + PROGRAM_MS;
     bool done;
@@ -166,14 +159,14 @@ bool run_program(void *context, const char *program, char *const *args, char *co
         deadline = limits->deadline;
     if (!file_check_trusted(program, err) || !open_channels(in, out, err))
         return false;
-    done = spawn(program, args, env, in[1], out[1], &child, err);
+    done = spawn(program, args, env, in[1], out[1], &child, &alive, err);
     (void)close(in[1]);
     (void)close(out[1]);
     done = done && converse(&in[0], out[0], input, deadline, ret_output, err);
     if (in[0] >= 0)
         (void)close(in[0]);
     (void)close(out[0]);
-    status = end_group(&child, done ? deadline_left_ms(deadline) : 0);
+    status = end_program(&child, &alive, done ? deadline_left_ms(deadline) : 0);
     if (!done)
         return false;
     if (status == -1 || !WIFEXITED(status))

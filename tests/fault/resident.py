@@ -5,7 +5,9 @@
 usage: resident.py BUILD-DIR SOURCE-DIR
 """
 import contextlib
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -46,6 +48,56 @@ def test_idle():
                 node.engine.wait(timeout=6)
             check("idle: it ends when nobody asks", node.engine.returncode == 0, node.engine.returncode)
             node.engine = None
+
+
+def below(mark):
+    """Processes with these bytes in their command line."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as file:
+            if mark.encode() in file.read():
+                found.append(int(pid))
+    return found
+
+
+def helper_node(script):
+    """A node whose credentials for the registry come from this program."""
+    node = Node("cache: {enabled: false}\ncredentials: [/etc/auth.json]\n")
+    os.makedirs(node.root + "/usr/bin")
+    with open(node.root + "/usr/bin/docker-credential-own", "w") as file:
+        file.write("#!/bin/sh\nread server\n" + script)
+    os.chmod(node.root + "/usr/bin/docker-credential-own", 0o755)
+    with open(node.root + "/etc/auth.json", "w") as file:
+        json.dump({"credHelpers": {f"127.0.0.1:{run.PORT}": "own"}}, file)
+    os.chmod(node.root + "/etc/auth.json", 0o644)
+    return node
+
+
+ANSWER = """echo '{"Username": "u", "Secret": "s"}'\n"""
+
+
+def test_helper_leaves_a_daemon():
+    """What a credential helper starts in a session of its own ends with the decision, and keeps nobody waiting."""
+    for name, resident in (("an engine of its own", False), ("resident engine", True)):
+        with helper_node("setsid sleep 54321.5 </dev/null >/dev/null 2>&1 &\n" + ANSWER) as node:
+            if resident:
+                node.start()
+            pull(node)
+            began = time.time()
+            allows(f"helper's daemon, {name}: signed image", pull(node))
+            check(f"helper's daemon, {name}: in time", time.time() - began < 0.45, time.time() - began)
+            time.sleep(0.7)
+            check(f"helper's daemon, {name}: is gone", not below("54321.5"), below("54321.5"))
+            if resident:
+                node.engine.terminate()
+                try:
+                    check("helper's daemon: the resident engine stops", node.engine.wait(timeout=5) == 0)
+                except subprocess.TimeoutExpired:
+                    check("helper's daemon: the resident engine stops", False, "it hangs")
+                    node.engine.kill()
+                node.engine = None
+            for pid in below("54321.5"):
+                os.kill(pid, signal.SIGKILL)
 
 
 def test_sandbox_changes():
@@ -105,7 +157,7 @@ if os.geteuid() != 0:
     sys.exit(77)
 run.start_registry()
 wanted = sys.argv[3:]
-for test in (test_idle, test_sandbox_changes, test_few_descriptors, test_knock):
+for test in (test_idle, test_helper_leaves_a_daemon, test_sandbox_changes, test_few_descriptors, test_knock):
     if not wanted or test.__name__ in wanted:
         test()
 print(f"{run.passed} passed, {run.failed} failed")
