@@ -4,6 +4,7 @@
 
 usage: resident.py BUILD-DIR SOURCE-DIR
 """
+import base64
 import contextlib
 import json
 import os
@@ -100,6 +101,27 @@ def test_helper_leaves_a_daemon():
                 os.kill(pid, signal.SIGKILL)
 
 
+def test_parser_dies():
+    """A kept fetcher whose parser is gone (the kernel was short of memory, say) is of no use, and not used."""
+    Registry.login = b"u:p"
+    with Node("cache: {enabled: false}\ncredentials: [/etc/auth.json]\n") as node:
+        with open(node.root + "/etc/auth.json", "w") as file:
+            json.dump({"auths": {f"127.0.0.1:{run.PORT}": {"auth": base64.b64encode(b"u:p").decode()}}}, file)
+        os.chmod(node.root + "/etc/auth.json", 0o644)
+        node.start()
+        time.sleep(3.1)
+        allows("parser: first pull", pull(node))
+        time.sleep(0.3)
+        parsers = [process[0] for process in of_node(node, b"parser")]
+        check("parser: there is one", len(parsers) == 1, parsers)
+        for pid in parsers:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.3)
+        allows("parser killed: another repository", pull(node, "demo/sigs"))
+        allows("parser killed: and another", pull(node, "demo/bundle"))
+    Registry.login = None
+
+
 def test_sandbox_changes():
     """A fetcher that was on loan when the settings changed is not kept: its sandbox is the old settings'."""
     with Node("cache: {enabled: false}\nsandbox: off\n") as node:
@@ -157,7 +179,7 @@ if os.geteuid() != 0:
     sys.exit(77)
 run.start_registry()
 wanted = sys.argv[3:]
-for test in (test_idle, test_helper_leaves_a_daemon, test_sandbox_changes, test_few_descriptors, test_knock):
+for test in (test_idle, test_helper_leaves_a_daemon, test_parser_dies, test_sandbox_changes, test_few_descriptors, test_knock):
     if not wanted or test.__name__ in wanted:
         test()
 print(f"{run.passed} passed, {run.failed} failed")

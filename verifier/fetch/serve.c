@@ -17,7 +17,6 @@ enum {
     CONNECTIONS_MAX = 128,
     CONNECTIONS_KEPT = 32,
     POLL_MAX_MS = 1000,
-    JOBS_MAX = 1024,
 };
 
 bool fetch_preload(struct error *err)
@@ -267,10 +266,26 @@ static void collect(struct fetcher *fetcher)
     }
 }
 
+/*
+ * Waits for libcurl, the engine, and, when there is nothing to do, the parser's end: it says nothing unasked. Without
+ * it nobody is logged in any more, so that the next job is better done by another fetcher.
+ */
+static bool wait_for_more(struct fetcher *fetcher, int timeout, struct error *err)
+{
+    struct curl_waitfd waits[] = {{.fd = fetcher->fd, .events = CURL_WAIT_POLLIN},
+                                  {.fd = fetcher->parser_fd, .events = CURL_WAIT_POLLIN}};
+    bool idle = !fetcher->jobs && !fetcher->first_out;
+
+    if (fetcher->first_out)
+        waits[0].events |= CURL_WAIT_POLLOUT;
+    if (curl_multi_poll(fetcher->multi, waits, idle ? 2 : 1, timeout, NULL) != CURLM_OK)
+        return error_set(err, REASON_INTERNAL, "libcurl's poll fails");
+    return waits[1].revents == 0 || error_set(err, REASON_UNAVAILABLE, "the parser has ended");
+}
+
 static bool loop(struct fetcher *fetcher, struct error *err)
 {
     while (!fetcher->broken) {
-        struct curl_waitfd wait = {.fd = fetcher->fd, .events = CURL_WAIT_POLLIN};
         enum input input = receive(fetcher, err);
         int running, timeout;
 
@@ -283,10 +298,8 @@ static bool loop(struct fetcher *fetcher, struct error *err)
         timeout = start_due(fetcher);
         end_finished(fetcher);
         flush(fetcher);
-        if (fetcher->first_out)
-            wait.events |= CURL_WAIT_POLLOUT;
-        if (curl_multi_poll(fetcher->multi, &wait, 1, timeout, NULL) != CURLM_OK)
-            return error_set(err, REASON_INTERNAL, "libcurl's poll fails");
+        if (!wait_for_more(fetcher, timeout, err))
+            return false;
     }
     return true;
 }
