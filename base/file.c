@@ -414,3 +414,16 @@ bool file_write_atomic(const char *path, struct span bytes, unsigned int mode, b
         return fail_path(err, REASON_IO, errno, path);
     return true;
 }
+
+bool file_make_above(const char *path, struct error *err)
+{
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        CLEANUP(mem_freep) char *part = mem_dup(path, (size_t)(slash - path));
+
+        if (!part)
+            return error_oom(err);
+        if (mkdir(part, 0755) != 0 && errno != EEXIST)
+            return fail_path(err, REASON_IO, errno, part);
+    }
+    return true;
+}

@@ -47,6 +47,9 @@ char *path_under(const char *root, const char *path) MUST_CHECK;
 bool file_write_atomic(const char *path, struct span bytes, unsigned int mode, bool durable,
                        struct error *err) MUST_CHECK;
 
+/* Makes the directories above path that are missing, for everybody to read. Their owner's umask counts. */
+bool file_make_above(const char *path, struct error *err) MUST_CHECK;
+
 /* Whole reads and writes on descriptors, retrying EINTR. read_full: false on error or early end. */
 bool fd_write_all(int fd, const void *bytes, size_t len) MUST_CHECK;
 

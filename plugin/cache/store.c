@@ -51,15 +51,8 @@ static bool make_directory(const char *root, struct error *err)
         return false;
     if (mkdir(path, 0700) == 0 || errno == EEXIST)
         return true;
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(path, 0755) != 0 && errno != EEXIST)
-            return error_errno(err, REASON_IO, errno, "%s", path);
-        *slash = '/';
-    }
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return error_errno(err, REASON_IO, errno, "%s", path);
-    return true;
+    return file_make_above(path, err) &&
+           (mkdir(path, 0700) == 0 || errno == EEXIST || error_errno(err, REASON_IO, errno, "%s", path));
 }
 
 typedef void each_file(void *context, const char *path, const char *name);

@@ -235,6 +235,22 @@ START_TEST(files_are_written_whole)
 }
 END_TEST
 
+START_TEST(directories_above_are_made)
+{
+    struct error err = ERROR_INIT;
+    struct stat st;
+
+    ck_assert(file_make_above(scratch_path("/one/two/file"), &err));
+    ck_assert(file_make_above(scratch_path("/one/two/file"), &err));
+    ck_assert(stat(scratch_path("/one/two"), &st) == 0 && S_ISDIR(st.st_mode));
+    ck_assert(stat(scratch_path("/one/two/file"), &st) != 0);
+    scratch_put("/taken", "");
+    ck_assert(!file_make_above(scratch_path("/taken/two/file"), &err));
+    ck_assert_int_eq(err.reason, REASON_IO);
+    ck_assert_msg(strstr(err.text, "/taken/two") != NULL, "%s", err.text);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base_file");
@@ -254,6 +270,7 @@ int main(void)
     tcase_add_test(cases, directories_are_listed);
     tcase_add_test(cases, paths_under_a_root);
     tcase_add_test(cases, files_are_written_whole);
+    tcase_add_test(cases, directories_above_are_made);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
 }

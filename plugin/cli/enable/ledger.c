@@ -136,27 +136,11 @@ static void write_entry(struct json_out *out, const struct ledger_entry *entry)
     json_close_map(out);
 }
 
-/* Every directory of path below root; our own state is not part of what disable takes back. */
-static bool make_directories(const char *root, const char *path, struct error *err)
-{
-    const char *slash = path;
-
-    do {
-        size_t len = (size_t)((slash = strchrnul(slash + 1, '/')) - path);
-        CLEANUP(mem_freep) char *part = mem_dup(path, len);
-        CLEANUP(mem_freep) char *full = part == NULL ? NULL : path_under(root, part);
-
-        if (full == NULL)
-            return error_oom(err);
-        if (mkdir(full, 0755) != 0 && errno != EEXIST)
-            return error_errno(err, REASON_IO, errno, "%s", full);
-    } while (*slash != '\0');
-    return true;
-}
-
 bool ledger_directory(const char *root, struct error *err)
 {
-    return make_directories(root, LEDGER_DIR, err);
+    CLEANUP(mem_freep) char *path = path_under(root, LEDGER_DIR "/");
+
+    return path ? file_make_above(path, err) : error_oom(err);
 }
 
 bool ledger_write(const char *root, const char *runtime, const struct ledger *ledger, struct error *err)

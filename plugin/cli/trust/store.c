@@ -39,27 +39,13 @@ static char *state_path(const char *root, const char *name, const char *file)
     return path == NULL ? NULL : path_under(root, path);
 }
 
-/* mkdir -p of a file's directory. */
-static bool make_directory_of(const char *path, struct error *err)
-{
-    for (const char *slash = strchr(path + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        CLEANUP(mem_freep) char *part = mem_dup(path, (size_t)(slash - path));
-
-        if (part == NULL)
-            return error_oom(err);
-        if (mkdir(part, 0755) != 0 && errno != EEXIST)
-            return error_errno(err, REASON_IO, errno, "%s", part);
-    }
-    return true;
-}
-
 bool trust_install(const char *root, const char *name, struct span bytes, struct error *err)
 {
     CLEANUP(mem_freep) char *path = trust_path(root, name);
 
     if (path == NULL)
         return error_oom(err);
-    return make_directory_of(path, err) && file_write_atomic(path, bytes, 0644, true, err);
+    return file_make_above(path, err) && file_write_atomic(path, bytes, 0644, true, err);
 }
 
 bool trust_installed(const char *root, struct names *ret, struct error *err)
@@ -138,7 +124,7 @@ static bool save(const char *root, const char *name, const char *file, struct sp
             return error_errno(err, REASON_IO, errno, "%s", path);
         return true;
     }
-    return make_directory_of(path, err) && file_write_atomic(path, bytes, 0644, true, err);
+    return file_make_above(path, err) && file_write_atomic(path, bytes, 0644, true, err);
 }
 
 bool trust_state_save(const char *root, const char *name, const struct trust_update *update, struct error *err)
