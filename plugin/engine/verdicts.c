@@ -5,70 +5,77 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json_out.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "config.h"
 #include "plugin/cache/entry.h"
+#include "plugin/cache/format.h"
 #include "plugin/engine/report.h"
 #include "verifier/ref.h"
 
-enum { EXPLAIN_MAX_BYTES = 64 * 1024 * 1024, LOCK_PAUSE_MS = 3 };
+enum {
+    EXPLAIN_MAX_BYTES = 64 * 1024 * 1024,
+    LOCK_PAUSE_MS = 3,
+    OFFSETS = INT32_MAX, /* of bytes that may be locked; where off_t has 32 bits too */
+};
 
 static char *canonical_name(const struct ref *ref)
 {
     return ref->tag ? mem_printf("%s:%s", ref->name, ref->tag) : mem_strdup(ref->name);
 }
 
-
-/* The directory and what is missing above it: the first pull of a node finds nothing there. */
-static void make_directories(char *path)
+/* One file for all: each image has a byte of it, so that nobody waits for another image, and no file stays behind. */
+static int open_locks(const char *root)
 {
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdir(path, 0755) != 0 && errno != EEXIST) {
-            *slash = '/';
-            return; /* the lock then fails to open, and nobody waits for anybody */
-        }
-        *slash = '/';
-    }
-    if (mkdir(path, 0700) != 0)
-        return;
-}
-
-/* A file of the digest's own would be left behind for ever: 256 files, by its first byte. */
-static int open_lock(const char *root, const char *digest)
-{
-    CLEANUP(mem_freep) char *directory = path_under(root, PG_CACHEDIR "/locks");
-    CLEANUP(mem_freep) char *path = directory ? mem_printf("%s/%.2s", directory, digest + strlen("sha256:")) : NULL;
+    CLEANUP(mem_freep) char *path = path_under(root, PG_CACHEDIR "/deciding");
+    struct error ignored = ERROR_INIT;
     int fd;
 
     if (!path)
         return -1;
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0 || errno != ENOENT)
+    if (fd >= 0 || errno != ENOENT || !file_make_above(path, &ignored)) /* the first pull of a node */
         return fd;
-    make_directories(directory);
     return open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+/*
+ * The image is digest and name: under another name it may be in a registry that answers slowly, and whose verdict does
+ * not help.
+ */
+static struct flock byte_of(const struct request *request)
+{
+    CLEANUP(ref_done) struct ref ref = {0};
+    CLEANUP(mem_freep) char *canonical = NULL;
+    struct error ignored = ERROR_INIT;
+    uint64_t hash = format_hash(span_str(request->digest)) * 31;
+
+    if (ref_parse(span_str(request->reference), &ref, &ignored))
+        canonical = canonical_name(&ref);
+    hash ^= format_hash(span_str(canonical ? canonical : request->reference));
+    return (struct flock){
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)(hash % OFFSETS), .l_len = 1};
 }
 
 bool verdicts_lock(const char *root, const struct settings *settings, const struct request *request, int64_t patience,
                    int *ret_lock)
 {
     CLEANUP(fd_closep) int fd = -1;
+    struct flock byte;
     bool waited = false;
 
     *ret_lock = -1;
     if (!settings->cache || !cache_may_hold(request) || (request->flags & REQUEST_NO_NETWORK))
         return false;
-    fd = open_lock(root, request->digest);
+    fd = open_locks(root);
+    byte = byte_of(request);
     while (fd >= 0 && deadline_left_ms(patience) > 0) {
-        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        if (fcntl(fd, F_OFD_SETLK, &byte) == 0) {
             if (!waited)
                 *ret_lock = TAKE_FD(fd);
             return true; /* after waiting the lock is let go: whoever waited too must not queue up behind us */

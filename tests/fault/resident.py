@@ -12,12 +12,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import run  # noqa: E402
-from run import ENGINE, Node, Registry, allows, check, of_node, pull  # noqa: E402
+from run import ENGINE, IMAGE, Node, Registry, allows, check, of_node, pull  # noqa: E402
 
 AUDIT = "audit: /audit.jsonl\n" # with an audit no hit is the hook's
 
@@ -174,12 +175,29 @@ def test_knock():
             check(f"a caller that leaves after {len(said)} bytes", len(lines) == (1 if said else 0), lines)
 
 
+def test_others_verification():
+    """A pull waits for the verification of the same image, never for that of another one."""
+    for name, digest in (("a digest with the same first byte", IMAGE[:9] + "0" * 62), ("the same digest under another name", IMAGE)):
+        with Node() as node:
+            node.start()
+            Registry.delay = 3.0
+            slow = threading.Thread(target=lambda n=node, d=digest: pull(n, "demo/nosig", d))
+            slow.start()
+            time.sleep(0.5)
+            Registry.delay = 0.0
+            began = time.time()
+            allows(f"{name} is verified slowly: signed image", pull(node))
+            check(f"{name}: is not waited for", time.time() - began < 1, time.time() - began)
+            slow.join()
+
+
 if os.geteuid() != 0:
     print("0 passed, 0 failed (not run: needs root)")
     sys.exit(77)
 run.start_registry()
 wanted = sys.argv[3:]
-for test in (test_idle, test_helper_leaves_a_daemon, test_parser_dies, test_sandbox_changes, test_few_descriptors, test_knock):
+for test in (test_idle, test_helper_leaves_a_daemon, test_parser_dies, test_sandbox_changes, test_few_descriptors, test_knock,
+             test_others_verification):
     if not wanted or test.__name__ in wanted:
         test()
 print(f"{run.passed} passed, {run.failed} failed")
