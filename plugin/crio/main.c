@@ -36,6 +36,7 @@
 #include "plugin/crio/peer.h"
 #include "plugin/engine/notify.h"
 #include "plugin/engine/settings.h"
+#include "plugin/recorder/journal.h"
 
 enum {
     CONTROL_WAIT_MS = 500,
@@ -172,6 +173,7 @@ static void run_child(struct server *server, struct connection *connection)
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    journal_speak_for(getppid()); /* a kept verdict is logged from here */
     serve_request(server, connection);
     _exit(EXIT_SUCCESS);
 }

@@ -27,6 +27,7 @@
 #include "plugin/engine/report.h"
 #include "plugin/engine/rules.h"
 #include "plugin/process.h"
+#include "plugin/recorder/journal.h"
 #include "verifier/fetch/provider_cache.h"
 
 enum {
@@ -155,6 +156,7 @@ static _Noreturn void worker_main(struct resident *resident, struct arrival *arr
         .kept = {.memory = rules->failed ? NULL : &resident->memory, .report = report}};
 
     child_bind(resident->pid);
+    journal_speak_for(resident->pid);
     close_others(resident, arrival, fetcher);
     release_signals();
     _exit(engine_worker(resident->options, arrival->socket, &preloaded));

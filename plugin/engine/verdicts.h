@@ -22,9 +22,9 @@ bool verdicts_find(const char *root, const struct settings *settings, const stru
                    const struct verdicts_kept *kept, const struct request *request, struct response *ret);
 
 /*
- * Waits while another process decides about the same digest under the same name. True: ret_lock is held (>= 0; close it after the
- * decision), or it was waited for and the cache should be looked at again (-1). False: nothing to wait for, or patience
- * (mono_ms) is over.
+ * Waits while another process decides about the same digest under the same name. True: ret_lock is held (>= 0; close it
+ * after the decision), or it was waited for and the cache should be looked at again (-1). False: nothing to wait for,
+ * or patience (mono_ms) is over.
  */
 bool verdicts_lock(const char *root, const struct settings *settings, const struct request *request, int64_t patience,
                    int *ret_lock);

@@ -20,6 +20,13 @@
 
 enum { ENTRY_MAX_BYTES = 64 * 1024, WAIT_MS = 100 };
 
+static pid_t spoken_for; /* 0 = each process for itself */
+
+void journal_speak_for(pid_t service)
+{
+    spoken_for = service;
+}
+
 /* A full socket is waited for briefly: a log must not hold up a pull. */
 static bool send_datagram(const char *root, const char *path, struct span bytes, int *ret_errno)
 {
@@ -48,6 +55,8 @@ static bool send_datagram(const char *root, const char *path, struct span bytes,
 static void write_native(struct buf *buf, const struct record *record)
 {
     buf_printf(buf, "MESSAGE_ID=%s\nPRIORITY=%d\nSYSLOG_IDENTIFIER=pullguard\n", record->message_id, record->priority);
+    if (spoken_for > 0)
+        buf_printf(buf, "OBJECT_PID=%ld\n", (long)spoken_for);
     for (size_t i = 0; i < record->count; i++)
         buf_printf(buf, "%s=%s\n", record->fields[i].name, record->fields[i].value);
 }

@@ -73,14 +73,18 @@ ask()
 {
     inside "$PG_LIBEXEC/pullguard-containerd" -name "$R/$1:v1" -digest "$2" -stdin-media-type application/vnd.oci.descriptor.v1+json
 }
-# by UNIT VERDICT: the last decision in the journal was made by a process of that unit. journald cannot name the unit of a
-# process that has ended when it looks: ask again then.
-by()
+# decisions [OPTION...]: those in the journal.
+decisions()
 {
     inside journalctl --sync
-    inside journalctl --no-pager -o json -n 1 --output-fields=VERDICT,_SYSTEMD_UNIT VERDICT=allow + VERDICT=deny >"$PG_WORK/last.json"
+    inside journalctl --no-pager -o json --output-fields=VERDICT "$@" VERDICT=allow + VERDICT=deny
+}
+# by UNIT VERDICT: the last decision in the journal was that, and is the unit's to whoever asks for the unit's entries.
+by()
+{
+    decisions -n 1 >"$PG_WORK/last.json"
     cat "$PG_WORK/last.json"
-    grep -q "\"VERDICT\":\"$2\"" "$PG_WORK/last.json" && { [ -z "$1" ] || grep -q "\"_SYSTEMD_UNIT\":\"$1\"" "$PG_WORK/last.json"; }
+    grep -q "\"VERDICT\":\"$2\"" "$PG_WORK/last.json" && { [ -z "$1" ] || decisions -n 1 -u "$1" | grep -F "$(grep -o '"__CURSOR":"[^"]*"' "$PG_WORK/last.json")"; }
 }
 allowed_by() { ask good "$good" && by "$1" allow; }
 allows_by() { wait_for 20 allowed_by "$1"; }
@@ -176,6 +180,17 @@ expect "a reload of what does not load leaves the service up" is pullguard.servi
 rm "$PG_NODE/etc/pullguard/policy.d/broken.yaml"
 inside systemctl reload pullguard.service
 expect "and back" allows_by pullguard.service
+all_its_own()
+{
+    local before after all
+    before=$(decisions -u pullguard.service | wc -l)
+    all=$(decisions | wc -l)
+    for _ in $(seq 30); do ask good "$good" >/dev/null || return 1; done
+    after=$(decisions -u pullguard.service | wc -l)
+    echo "of $(($(decisions | wc -l) - all)) decisions $((after - before)) are shown"
+    [ $((after - before)) = 30 ]
+}
+expect "journalctl -u pullguard.service shows each decision, whatever became of its worker" all_its_own
 expect "the same process all along" is pullguard.service MainPID "$MAIN"
 
 # ---- death, watchdog, idle end ---------------------------------------------------------------------------------------------------------
