@@ -142,26 +142,6 @@ bool job_write(enum job_look look, const char *root, const struct settings *sett
     return buf_ok(ret) || error_set(err, REASON_LIMIT, "the fetcher's job is too long");
 }
 
-static bool has_secrets(const struct fetch_endpoint *endpoint)
-{
-    const struct fetch_credentials *own = &endpoint->credentials;
-
-    return own->username || own->password || own->identity_token || own->registry_token || endpoint->client_key_pem ||
-           endpoint->header_count > 0;
-}
-
-bool job_plan_tells_of_others(const struct job_plan *plan, const char *host)
-{
-    for (size_t i = 0; i < plan->job.registry_count; i++) {
-        const struct fetch_registry *registry = &plan->job.registries[i];
-
-        for (size_t j = 0; strcmp(registry->host, host) != 0 && j < registry->count; j++)
-            if (has_secrets(&registry->endpoints[j]))
-                return true;
-    }
-    return false;
-}
-
 void job_plan_done(struct job_plan *plan)
 {
     fetch_job_done(&plan->job);

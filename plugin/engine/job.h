@@ -26,8 +26,6 @@ struct job_plan {
     bool mirrors; /* some registry has mirrors */
     struct credentials_kept *kept; /* borrowed */
 };
-/* Has the fetcher been told secrets (credentials, a client's key, headers) of another registry than this one? */
-bool job_plan_tells_of_others(const struct job_plan *plan, const char *host);
 void job_plan_done(struct job_plan *plan); /* overwrites what is secret */
 
 /*

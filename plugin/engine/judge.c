@@ -287,6 +287,24 @@ bool judge_stays_home(const struct judge_input *input)
     return home;
 }
 
+bool judge_sources(const struct judge_input *input, struct names *ret_hosts, struct error *err)
+{
+    CLEANUP(matter_done) struct matter matter = {0};
+
+    if (!read_reference(input->request, &matter, err) || !find_needs(input, &matter, err) || !fill_places(&matter, err))
+        return false;
+    for (size_t i = 0; i < matter.needs.place_count; i++) {
+        const char *host = matter.places[i].host;
+        bool known = strcmp(host, matter.ref.host) == 0 || strcmp(host, STORE_HOST) == 0;
+
+        for (size_t j = 0; !known && j < ret_hosts->count; j++)
+            known = strcmp(host, ret_hosts->items[j]) == 0;
+        if (!known && !names_add(ret_hosts, host))
+            return error_oom(err);
+    }
+    return true;
+}
+
 /* request.member must stand in the manifests of the image, which then is an index (OCI image specification,
  * image-index). */
 static bool check_member(const struct judge_input *input, const struct evidence_set *evidence,

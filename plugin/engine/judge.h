@@ -12,6 +12,7 @@
 
 #include "base/attributes.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "plugin/message.h"
 #include "policy/policy.h"
 #include "verifier/evidence.h"
@@ -42,6 +43,12 @@ bool judge_wants(const struct judge_input *input, const struct evidence_set *evi
  * Looks at the reference and the policies alone, so that the engine may ask before there is a judge.
  */
 bool judge_stays_home(const struct judge_input *input);
+
+/*
+ * The other registries that policies send this decision's look-ups to, each once: as judge_stays_home, before there is
+ * a judge. Added to ret_hosts.
+ */
+bool judge_sources(const struct judge_input *input, struct names *ret_hosts, struct error *err) MUST_CHECK;
 
 /*
  * The judgement on the evidence so far. `final`: nothing more will come, so ret is the decision. Otherwise true means

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,11 +15,11 @@
 #include "plugin/engine/fetcher.h"
 #include "plugin/engine/judge.h"
 #include "plugin/engine/load.h"
+#include "plugin/engine/pool.h"
 #include "plugin/engine/session.h"
 #include "plugin/engine/start_image.h"
 #include "plugin/engine/verdicts.h"
 #include "plugin/recorder/recorder.h"
-#include "verifier/ref.h"
 
 enum {
     RESPONSE_LEAVES_MS = 5000,
@@ -164,14 +163,19 @@ static void explain_offline(const struct request *request, struct response *resp
     response->message = message;
 }
 
-/* A policy may look for signatures in another registry. Kept fetchers have the secrets of one registry only. */
+/*
+ * Has a fetcher on loan been told secrets of a registry that it was not lent for? The image may turn out to be another
+ * one (a start gate's request), or the policies' sources to be others.
+ */
 static bool tells_of_others(const struct once *once, const struct session *session)
 {
-    CLEANUP(ref_done) struct ref ref = {0};
-    struct error ignored = ERROR_INIT;
+    const struct fetch_job *job = &session->plan.job;
 
-    return !once->request.reference || !ref_parse(span_str(once->request.reference), &ref, &ignored) ||
-           job_plan_tells_of_others(&session->plan, ref.host);
+    for (size_t i = 0; once->lent && i < job->registry_count; i++)
+        if (fetch_registry_has_secrets(&job->registries[i]) &&
+            !pool_key_names(once->preloaded->fetcher_key, job->registries[i].host))
+            return true;
+    return false;
 }
 
 /* One session over; its response is taken. NULL when out of memory. */

@@ -25,6 +25,7 @@ struct engine_preloaded {
     const struct sandbox *sandbox;
     const char *problem; /* files changed and do not load any more, config is the last good set; NULL = none */
     struct fetcher *fetcher;            /* on loan; NULL = none */
+    const char *fetcher_key;            /* of the pool: whom it serves */
     struct request *request;            /* as it arrived; taken over */
     int64_t began_us;                   /* when it began to */
     struct verdicts_kept kept;

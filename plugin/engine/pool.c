@@ -13,7 +13,7 @@
 #include "crypto/digest.h"
 #include "verifier/ref.h"
 
-enum { SECRETS_MAX_BYTES = 256 * 1024 };
+enum { SECRETS_MAX_BYTES = 256 * 1024, KEY_MAX_BYTES = 64 * 1024 };
 
 static void place_clear(struct pool_place *place)
 {
@@ -55,16 +55,32 @@ static bool secrets_digest(const struct request *request, char ret[2 * DIGEST_MA
     return true;
 }
 
-char *pool_key(const struct request *request)
+/* " HOST SOURCE ... SECRETS": names between blanks, which no name holds. */
+char *pool_key(const struct request *request, const struct names *sources)
 {
     CLEANUP(ref_done) struct ref ref = {0};
+    CLEANUP(buf_free) struct buf key = BUF_INIT(KEY_MAX_BYTES);
     char secrets[2 * DIGEST_MAX_BYTES + 1];
     struct error ignored = ERROR_INIT;
 
     if ((request->flags & REQUEST_NO_NETWORK) || !request->reference ||
         !ref_parse(span_str(request->reference), &ref, &ignored) || !secrets_digest(request, secrets))
         return NULL;
-    return mem_printf("%s %s", ref.host, secrets);
+    buf_printf(&key, " %s ", ref.host);
+    for (size_t i = 0; i < sources->count; i++)
+        buf_printf(&key, "%s ", sources->items[i]);
+    buf_str(&key, secrets);
+    return buf_take(&key);
+}
+
+bool pool_key_names(const char *key, const char *host)
+{
+    size_t len = strlen(host);
+
+    for (const char *at = strstr(key, host); at; at = strstr(at + 1, host))
+        if (at > key && at[-1] == ' ' && at[len] == ' ')
+            return true;
+    return false;
 }
 
 /* Files that are replaced by others of the same name while a node runs (DHCP, NetworkManager), links followed. */

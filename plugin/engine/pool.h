@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fetchers that the resident engine keeps, with their connections and tokens. Each serves one registry, and one set of
- * credentials that callers brought along: a fetcher that is broken into from one registry has nothing of another's.
+ * Fetchers that the resident engine keeps, with their connections and tokens. Each serves one registry, with those that
+ * the policies of its images name as sources, and one set of credentials that callers brought along: a fetcher that is
+ * broken into from one registry has nothing of others, but of those that take part in the same decision anyway.
  */
 #ifndef PG_PLUGIN_ENGINE_POOL_H
 #define PG_PLUGIN_ENGINE_POOL_H
@@ -9,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/file.h"
 #include "plugin/engine/fetcher.h"
 #include "plugin/message.h"
 
@@ -32,8 +34,13 @@ struct pool {
 };
 
 void pool_init(struct pool *pool);
-/* Whom the request's fetcher serves; NULL when that cannot be told, or nothing is to be fetched. Owned. */
-char *pool_key(const struct request *request);
+/*
+ * Whom the request's fetcher serves, `sources` (judge_sources) included; NULL when that cannot be told, or nothing is
+ * to be fetched. Owned.
+ */
+char *pool_key(const struct request *request, const struct names *sources);
+/* Is this one of the registries that the fetcher of that key may be told secrets of? */
+bool pool_key_names(const char *key, const char *host);
 /*
  * An idle fetcher of that key, else a new one. NULL: the worker starts its own. One that was born before the resolver's
  * files were replaced is of no use: its Landlock rules are about the files as they were.

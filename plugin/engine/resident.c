@@ -21,6 +21,7 @@
 #include "plugin/cache/memory.h"
 #include "plugin/engine/arrival.h"
 #include "plugin/engine/filter.h"
+#include "plugin/engine/judge.h"
 #include "plugin/engine/listener.h"
 #include "plugin/engine/notify.h"
 #include "plugin/engine/pool.h"
@@ -150,6 +151,7 @@ static _Noreturn void worker_main(struct resident *resident, struct arrival *arr
         .sandbox = &resident->sandbox,
         .problem = rules->failed && rules->loaded ? rules->error.text : NULL,
         .fetcher = fetcher ? &fetcher->fetcher : NULL,
+        .fetcher_key = fetcher ? fetcher->key : NULL,
         .request = &arrival->request,
         .providers = &resident->providers,
         .began_us = arrival->began_us,
@@ -178,11 +180,14 @@ static const struct settings *settings_of(const struct resident *resident)
 /* A fetcher is lent before the fork: it is the worker's alone until that ends. */
 static struct pool_place *lend_fetcher(struct resident *resident, const struct request *request)
 {
+    const struct judge_input input = {.request = request, .policies = resident->rules.config.policies};
+    CLEANUP(names_free) struct names sources = {0};
     CLEANUP(mem_freep) char *key = NULL;
+    struct error ignored = ERROR_INIT;
 
     if (!resident->rules.loaded ||
         (request->operation == OPERATION_CREATE && !settings_of(resident)->start_network) ||
-        !(key = pool_key(request)))
+        !judge_sources(&input, &sources, &ignored) || !(key = pool_key(request, &sources)))
         return NULL;
     return pool_lend(&resident->pool, key, resident->options->libexec, &resident->sandbox);
 }

@@ -911,25 +911,27 @@ def test_kept_fetchers():
 
 
 def test_fetcher_of_two_registries():
-    """A decision that needs another registry's credentials as well: the fetcher that was told them is not kept."""
-    for login, kept in (({}, True), ({"127.0.0.2:1": {"auth": base64.b64encode(b"u:p").decode()}}, False),
-                        ({"127.0.0.1": {"auth": base64.b64encode(b"u:p").decode()}}, True)):
+    """Policies may send look-ups to a second registry. A fetcher that knows the secrets of both serves such decisions only."""
+    sources = POLICY.replace("{glob: \"**\"}", "{glob: \"**/demo/legacy\"}").replace("cosign.pub}}]", """cosign.pub}},
+    {key: {path: cosign.pub}, source: [{oci: "127.0.0.2:1/x"}]}]""")
+    plain = POLICY.replace("name: demo", "name: plain").replace("{glob: \"**\"}", "{glob: \"**/demo/sigs\"}")
+    for names in ([], ["127.0.0.2:1"], [f"127.0.0.1:{PORT}"]):
         with Node("cache: {enabled: false}\ncredentials: [/etc/auth.json]\n") as node:
-            auths = {f"{name.split(':')[0]}:{1 if ':' in name else PORT}": value for name, value in login.items()}
             with open(node.root + "/etc/auth.json", "w") as file:
-                json.dump({"auths": auths}, file)
+                json.dump({"auths": {name: {"auth": base64.b64encode(b"u:p").decode()} for name in names}}, file)
             os.chmod(node.root + "/etc/auth.json", 0o644)
-            node.write("policy.d/demo.yaml", POLICY.replace("cosign.pub}}]", """cosign.pub}}, {key: {path: cosign.pub},
-    source: [{oci: "127.0.0.2:1/x"}]}]"""))
+            node.write("policy.d/demo.yaml", sources)
+            node.write("policy.d/plain.yaml", plain)
             node.start()
             time.sleep(3.1)
             seen = []
-            for _ in range(2):
-                allows(f"two registries, secrets of {list(auths)}", pull(node))
+            for repository in ("demo/legacy", "demo/sigs", "demo/legacy", "demo/sigs"):
+                allows(f"two registries, secrets of {names}: {repository}", pull(node, repository))
                 time.sleep(0.3)
-                seen.append([p[0] for p in of_node(node, b"fetch")])
-            check("two registries: the fetcher is " + ("kept" if kept else "not kept"),
-                  (seen[0] == seen[1] and len(seen[0]) == 1) if kept else seen == [[], []], seen)
+                seen.append({p[0] for p in of_node(node, b"fetch")})
+            check("two registries: the fetcher is kept", len(seen[0]) == 1, seen)
+            check("two registries: and not for an image that is looked for in one", len(seen[1]) == 2 and seen[0] < seen[1], seen)
+            check("two registries: both are lent again", seen[1] == seen[2] == seen[3], seen)
 
 
 def test_upgrade():

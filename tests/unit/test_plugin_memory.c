@@ -188,10 +188,13 @@ START_TEST(the_stamp_is_of_what_was_read)
 }
 END_TEST
 
+static const struct names no_sources;
+static char two_host[] = "other.source.test:5000";
+
 static bool same_fetcher(const struct request *a, const struct request *b)
 {
-    CLEANUP(mem_freep) char *one = pool_key(a);
-    CLEANUP(mem_freep) char *two = pool_key(b);
+    CLEANUP(mem_freep) char *one = pool_key(a, &no_sources);
+    CLEANUP(mem_freep) char *two = pool_key(b, &no_sources);
 
     ck_assert(one && two);
     ck_assert(!strstr(one, "pass"));
@@ -217,9 +220,25 @@ START_TEST(a_fetcher_serves_one_registry)
     b = (struct request){.reference = name, .username = none, .password = user};
     ck_assert(!same_fetcher(&a, &b));
     a.flags = REQUEST_NO_NETWORK;
-    ck_assert_ptr_null(pool_key(&a));
+    ck_assert_ptr_null(pool_key(&a, &no_sources));
     a = (struct request){0};
-    ck_assert_ptr_null(pool_key(&a));
+    ck_assert_ptr_null(pool_key(&a, &no_sources));
+}
+END_TEST
+
+START_TEST(a_fetcher_serves_sources_too)
+{
+    char *items[] = {two_host};
+    const struct names sources = {.items = items, .count = 1};
+    struct request request = {.reference = name};
+    CLEANUP(mem_freep) char *alone = pool_key(&request, &no_sources);
+    CLEANUP(mem_freep) char *both = pool_key(&request, &sources);
+
+    ck_assert(alone && both && strcmp(alone, both) != 0);
+    ck_assert(pool_key_names(alone, "registry.test") && pool_key_names(both, "registry.test"));
+    ck_assert(!pool_key_names(alone, two_host) && pool_key_names(both, two_host));
+    ck_assert(!pool_key_names(both, "source.test") && !pool_key_names(both, "registry.tes"));
+    ck_assert(!pool_key_names(both, "egistry.test") && !pool_key_names(both, "source"));
 }
 END_TEST
 
@@ -242,6 +261,7 @@ int main(void)
     tcase_add_test(files, the_stamp_is_of_what_was_read);
     suite_add_tcase(suite, files);
     tcase_add_test(pool, a_fetcher_serves_one_registry);
+    tcase_add_test(pool, a_fetcher_serves_sources_too);
     suite_add_tcase(suite, pool);
     return run_suite(suite);
 }

@@ -100,6 +100,8 @@ bool fetch_registry_add(struct fetch_registry *registry, struct fetch_endpoint *
  */
 bool fetch_endpoint_default(const char *host, bool insecure, const struct fetch_credentials *credentials,
                             struct fetch_endpoint *ret, struct error *err) MUST_CHECK;
+/* Is anything of it nobody else's business: credentials, a client's key, headers? */
+bool fetch_registry_has_secrets(const struct fetch_registry *registry);
 /* "localhost", 127.0.0.0/8 or ::1, with or without a port. */
 bool fetch_host_is_loopback(const char *host);
 

@@ -233,6 +233,19 @@ bool fetch_registry_add(struct fetch_registry *registry, struct fetch_endpoint *
     return true;
 }
 
+bool fetch_registry_has_secrets(const struct fetch_registry *registry)
+{
+    for (size_t i = 0; i < registry->count; i++) {
+        const struct fetch_endpoint *endpoint = &registry->endpoints[i];
+        const struct fetch_credentials *own = &endpoint->credentials;
+
+        if (own->username || own->password || own->identity_token || own->registry_token || endpoint->client_key_pem ||
+            endpoint->header_count > 0)
+            return true;
+    }
+    return false;
+}
+
 static void endpoint_write(struct buf *buf, const struct fetch_endpoint *endpoint)
 {
     texts_write(buf, endpoint, endpoint_texts, ARRAY_LEN(endpoint_texts));
