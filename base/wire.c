@@ -146,6 +146,18 @@ bool wire_parse(struct span bytes, struct wire_message *ret, struct error *err)
     return true;
 }
 
+bool wire_records(struct span bytes, uint16_t type, struct reader *ret, struct error *err)
+{
+    struct wire_message message;
+
+    if (!wire_parse(bytes, &message, err))
+        return false;
+    if (message.type != type)
+        return error_set(err, REASON_MALFORMED, "message: type %u where %u is wanted", message.type, type);
+    *ret = reader_of(message.records);
+    return true;
+}
+
 bool wire_next(struct reader *records, uint16_t *ret_tag, struct span *ret_bytes)
 {
     struct span bytes;

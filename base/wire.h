@@ -43,6 +43,8 @@ struct wire_message {
 
 /* Parses one whole message (header and exactly its records). MALFORMED otherwise. */
 bool wire_parse(struct span bytes, struct wire_message *ret, struct error *err) MUST_CHECK;
+/* The same for a message of one type: a reader over its records. */
+bool wire_records(struct span bytes, uint16_t type, struct reader *ret, struct error *err) MUST_CHECK;
 /* Parses a header only: how many bytes of records follow; refuses lengths above max. */
 bool wire_parse_header(struct span header, size_t max, uint16_t *ret_type, size_t *ret_len,
                        struct error *err) MUST_CHECK;

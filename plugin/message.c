@@ -191,18 +191,6 @@ static bool read_number(uint16_t tag, struct span bytes, uint64_t *seen, uint32_
     return true;
 }
 
-static bool open_message(struct span message, uint16_t type, struct reader *ret, struct error *err)
-{
-    struct wire_message parsed;
-
-    if (!wire_parse(message, &parsed, err))
-        return false;
-    if (parsed.type != type)
-        return error_set(err, REASON_MALFORMED, "message: type %u where %u is wanted", parsed.type, type);
-    *ret = reader_of(parsed.records);
-    return true;
-}
-
 static bool check_seen(uint64_t seen, uint64_t wanted, const struct reader *records, struct error *err)
 {
     if (records->failed)
@@ -244,7 +232,7 @@ bool request_read(struct span message, struct request *ret, struct error *err)
     CLEANUP(request_done) struct request request = {0};
     struct reader records;
 
-    if (!open_message(message, MESSAGE_REQUEST, &records, err) || !request_records(&records, &request, err))
+    if (!wire_records(message, MESSAGE_REQUEST, &records, err) || !request_records(&records, &request, err))
         return false;
     if (!request.reference && !(request.operation == OPERATION_CREATE && (request.bundle || request.container_id)))
         return error_set(err, REASON_BAD_REQUEST, "request: no image reference");
@@ -308,7 +296,7 @@ bool response_read(struct span message, struct response *ret, struct error *err)
     uint16_t tag;
     struct span bytes;
 
-    if (!open_message(message, MESSAGE_RESPONSE, &records, err))
+    if (!wire_records(message, MESSAGE_RESPONSE, &records, err))
         return false;
     while (wire_next(&records, &tag, &bytes))
         if (!response_record(&response, &numbers, &seen, tag, bytes, err))

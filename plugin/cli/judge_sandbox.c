@@ -41,24 +41,20 @@ static _Noreturn void child(int fd, const struct sandbox *sandbox, size_t max,
 /* What the child sent: its bytes, or its error. */
 static bool read_answer(struct span message, size_t max, struct buf *ret, struct error *err)
 {
-    struct wire_message parsed;
     struct reader records;
     struct span bytes = span_str("");
     uint32_t done = 0, reason = REASON_INTERNAL;
     uint16_t tag;
     struct span value;
 
-    if (!wire_parse(message, &parsed, err))
-        return false;
-    records = reader_of(parsed.records);
+    if (!wire_records(message, ANSWER, &records, err))
+        return error_wrap(err, "the sandboxed process");
     while (wire_next(&records, &tag, &value)) {
         if (tag == TAG_BYTES)
             bytes = value;
         else if ((tag != TAG_DONE && tag != TAG_REASON) || !wire_u32(value, tag == TAG_DONE ? &done : &reason))
             return error_set(err, REASON_MALFORMED, "the sandboxed process answered nonsense");
     }
-    if (parsed.type != ANSWER || !reader_done(&records))
-        return error_set(err, REASON_MALFORMED, "the sandboxed process answered nonsense");
     if (done != 1)
         return error_set(err, reason < REASON_COUNT ? (enum reason)reason : REASON_INTERNAL, "%.*s", (int)bytes.len,
                          (const char *)bytes.ptr);

@@ -228,16 +228,14 @@ static void accept_http(struct server *server)
 static bool read_control(int fd, struct pull *ret, struct error *err)
 {
     struct buf message CLEANUP(buf_wipe) = BUF_INIT(CONTROL_MAX_BYTES);
-    struct wire_message parsed;
     struct reader records;
     uint16_t tag = 0;
     struct span json;
 
     if (!wire_receive(fd, CONTROL_MAX_BYTES, mono_ms() + CONTROL_WAIT_MS, &message, err) ||
-        !wire_parse(buf_as_span(&message), &parsed, err))
+        !wire_records(buf_as_span(&message), CONTROL_PULL, &records, err))
         return false;
-    records = reader_of(parsed.records);
-    if (parsed.type != CONTROL_PULL || !wire_next(&records, &tag, &json) || tag != CONTROL_TAG_JSON)
+    if (!wire_next(&records, &tag, &json) || tag != CONTROL_TAG_JSON)
         return error_set(err, REASON_MALFORMED, "not a message of the auth helper");
     return pull_parse(json, ret, err);
 }

@@ -87,20 +87,16 @@ static bool receive(struct fetcher *fetcher, size_t wanted, bool *ret_more, stru
 
 static bool read_hello(struct span message, struct error *err)
 {
-    struct wire_message parsed;
     struct reader records;
     struct span bytes;
     uint16_t tag;
     char text[ERROR_TEXT_BYTES];
 
-    if (!wire_parse(message, &parsed, err))
-        return false;
-    if (parsed.type != MESSAGE_READY)
-        return error_set(err, REASON_MALFORMED, "the fetcher's first message has the type %u", parsed.type);
-    records = reader_of(parsed.records);
+    if (!wire_records(message, MESSAGE_READY, &records, err))
+        return error_wrap(err, "fetcher");
     if (wire_next(&records, &tag, &bytes))
         return error_set(err, REASON_SANDBOX, "fetcher: %s", text_clean(bytes, text, sizeof(text) - 16));
-    return !records.failed || error_set(err, REASON_MALFORMED, "the fetcher's first message is cut off");
+    return true;
 }
 
 bool fetcher_read_ready(struct fetcher *fetcher, struct error *err)

@@ -135,16 +135,14 @@ static _Noreturn void child_main(int socket, const struct sandbox *sandbox, cons
 static bool read_answer(struct span answer, char **ret_digest, char **ret_reference, struct error *err)
 {
     CLEANUP(mem_freep) char *text = NULL;
-    struct wire_message message;
     struct reader records;
     struct span value;
     uint32_t reason = REASON_OK;
     uint16_t tag;
 
-    if (!wire_parse(answer, &message, err))
-        return false;
-    records = reader_of(message.records);
-    while (message.type == MESSAGE_IDENTITY && wire_next(&records, &tag, &value)) {
+    if (!wire_records(answer, MESSAGE_IDENTITY, &records, err))
+        return error_wrap(err, "the image's identity");
+    while (wire_next(&records, &tag, &value)) {
         if (tag == TAG_DIGEST && !*ret_digest)
             *ret_digest = wire_str(value);
         else if (tag == TAG_REFERENCE && !*ret_reference)
@@ -154,8 +152,6 @@ static bool read_answer(struct span answer, char **ret_digest, char **ret_refere
         else if (tag != TAG_REASON || !wire_u32(value, &reason))
             return error_set(err, REASON_MALFORMED, "the image's identity: unknown record");
     }
-    if (message.type != MESSAGE_IDENTITY || records.failed)
-        return error_set(err, REASON_MALFORMED, "the image's identity: malformed answer");
     if (reason != REASON_OK)
         return error_set(err, reason < REASON_COUNT ? (enum reason)reason : REASON_INTERNAL, "%s",
                          text ? text : "no identity");

@@ -80,15 +80,13 @@ static bool answer_from(struct shelves *shelves, const struct want *want, struct
 
 static bool read_want(struct span message, struct want *ret, struct error *err)
 {
-    struct wire_message parsed;
     struct reader records;
     uint16_t tag = 0;
     struct span bytes;
 
-    if (!wire_parse(message, &parsed, err))
+    if (!wire_records(message, MESSAGE_WANTS, &records, err))
         return false;
-    records = reader_of(parsed.records);
-    if (parsed.type != MESSAGE_WANTS || !wire_next(&records, &tag, &bytes) || tag != TAG_WANT)
+    if (!wire_next(&records, &tag, &bytes) || tag != TAG_WANT)
         return error_set(err, REASON_MALFORMED, "the judge asks for nothing");
     return want_read(bytes, ret, err);
 }

@@ -13,16 +13,12 @@ enum { TAG_WANT = 1 };
 bool wantlist_read(struct span message, struct wants *ret, struct error *err)
 {
     CLEANUP(wants_done) struct wants wants = {0};
-    struct wire_message parsed;
     struct reader records;
     struct span bytes;
     uint16_t tag;
 
-    if (!wire_parse(message, &parsed, err))
-        return false;
-    records = reader_of(parsed.records);
-    if (parsed.type != MESSAGE_WANTS)
-        return error_set(err, REASON_MALFORMED, "the judge sends a message of unknown type %u", parsed.type);
+    if (!wire_records(message, MESSAGE_WANTS, &records, err))
+        return error_wrap(err, "the judge");
     while (wire_next(&records, &tag, &bytes)) {
         if (tag != TAG_WANT)
             return error_set(err, REASON_MALFORMED, "the judge sends an unknown record");

@@ -398,21 +398,15 @@ static bool job_field_read(struct fetch_job *job, uint16_t tag, struct span valu
 bool fetch_job_read(struct span message, struct fetch_job *ret, struct error *err)
 {
     struct fetch_job job CLEANUP(fetch_job_done) = {0};
-    struct wire_message parsed;
     struct reader reader;
     struct span value;
     uint16_t tag;
 
-    if (!wire_parse(message, &parsed, err))
-        return false;
-    if (parsed.type != FETCH_MESSAGE_JOB)
-        return malformed(err, "another kind of message");
-    reader = reader_of(parsed.records);
+    if (!wire_records(message, FETCH_MESSAGE_JOB, &reader, err))
+        return error_wrap(err, "fetch job");
     while (wire_next(&reader, &tag, &value))
         if (!job_field_read(&job, tag, value, err))
             return false;
-    if (reader.failed)
-        return malformed(err, "cut short");
     *ret = job;
     job = (struct fetch_job){0};
     return true;

@@ -69,22 +69,18 @@ static bool parse_one(uint32_t what, struct span bytes, struct buf *out, struct 
 
 static bool question_read(struct span message, uint32_t *ret_what, struct span *ret_bytes, struct error *err)
 {
-    struct wire_message parsed;
     struct reader reader;
     struct span value;
     uint16_t tag;
 
-    if (!wire_parse(message, &parsed, err))
-        return false;
-    reader = reader_of(parsed.records);
+    if (!wire_records(message, FETCH_MESSAGE_PARSE, &reader, err))
+        return error_wrap(err, "parser");
     while (wire_next(&reader, &tag, &value)) {
         if (tag == TAG_BYTES)
             *ret_bytes = value;
         else if (tag != TAG_WHAT || !wire_u32(value, ret_what))
             return error_set(err, REASON_MALFORMED, "parser: field %u", tag);
     }
-    if (reader.failed || parsed.type != FETCH_MESSAGE_PARSE)
-        return error_set(err, REASON_MALFORMED, "parser: message of type %u", parsed.type);
     return true;
 }
 
@@ -181,19 +177,15 @@ static bool parsed_field(struct parsed *parsed, uint16_t tag, struct span value)
 
 static bool parsed_read(struct span message, struct parsed *ret, struct error *err)
 {
-    struct wire_message wire;
     struct reader reader;
     struct span value;
     uint16_t tag;
 
-    if (!wire_parse(message, &wire, err))
-        return false;
-    reader = reader_of(wire.records);
+    if (!wire_records(message, FETCH_MESSAGE_PARSED, &reader, err))
+        return error_wrap(err, "parser");
     while (wire_next(&reader, &tag, &value))
         if (!parsed_field(ret, tag, value))
             return error_set(err, REASON_MALFORMED, "parser: answered field %u", tag);
-    if (reader.failed || wire.type != FETCH_MESSAGE_PARSED)
-        return error_set(err, REASON_MALFORMED, "parser: answered a message of type %u", wire.type);
     if (ret->refused)
         return error_set(err, ret->reason < REASON_COUNT ? (enum reason)ret->reason : REASON_MALFORMED, "%s",
                          ret->text ? ret->text : "the parser refused it");
