@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -33,6 +34,19 @@ void line_members(struct json_out *out, const struct record *record)
     }
 }
 
+/* Has a full disk cut off the last line? The next one must not be lost with it. */
+static bool ends_torn(int fd, const char *path)
+{
+    CLEANUP(fd_closep) int in = -1;
+    struct stat status;
+    char last = '\n';
+
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size == 0)
+        return false;
+    in = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    return in >= 0 && pread(in, &last, 1, status.st_size - 1) == 1 && last != '\n';
+}
+
 bool line_append(const char *path, const struct record *record, struct error *err)
 {
     CLEANUP(buf_free) struct buf line = BUF_INIT(LINE_MAX_BYTES);
@@ -41,6 +55,11 @@ bool line_append(const char *path, const struct record *record, struct error *er
     char now[TIME_TEXT_BYTES];
     ssize_t wrote;
 
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
+    if (fd < 0)
+        return error_errno(err, REASON_IO, errno, "%s", path);
+    if (ends_torn(fd, path))
+        buf_byte(&line, '\n');
     json_open_map(&out, NULL);
     json_put_str(&out, "time", time_format(time_now(), now));
     line_members(&out, record);
@@ -48,9 +67,6 @@ bool line_append(const char *path, const struct record *record, struct error *er
     buf_byte(&line, '\n');
     if (!buf_ok(&line))
         return error_oom(err);
-    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);
-    if (fd < 0)
-        return error_errno(err, REASON_IO, errno, "%s", path);
     wrote = write(fd, line.ptr, line.len); /* one call: lines of parallel processes do not mix */
     if (wrote == (ssize_t)line.len)
         return true;

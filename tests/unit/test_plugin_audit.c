@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "plugin/recorder/audit.h"
+#include "plugin/recorder/line.h"
 #include "tests/unit/harness.h"
 #include "tests/unit/scratch.h"
 
@@ -221,6 +222,34 @@ START_TEST(a_full_disk_tears_nothing)
 }
 END_TEST
 
+/* The JSON log: what a full disk has cut off must not take the next line with it. */
+START_TEST(a_torn_json_line_stands_alone)
+{
+    struct record record = {.verdict = "deny", .count = 1};
+    struct rlimit before, full;
+    CLEANUP(buf_free) struct buf bytes;
+    struct error err = ERROR_INIT;
+    struct span rest;
+    size_t whole;
+
+    record.fields[0] = (struct record_field){.name = "VERDICT", .value = "deny"};
+    ck_assert(line_append(scratch_path("/log.json"), &record, &err));
+    read_log("/log.json", &bytes);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+    full = (struct rlimit){.rlim_cur = bytes.len + 10, .rlim_max = before.rlim_max};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &full), 0);
+    ck_assert(!line_append(scratch_path("/log.json"), &record, &err));
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+    ck_assert(line_append(scratch_path("/log.json"), &record, &err));
+    whole = bytes.len;
+    buf_free(&bytes);
+    read_log("/log.json", &bytes);
+    rest = span_cut(buf_as_span(&bytes), bytes.len - whole - 1, SIZE_MAX);
+    ck_assert(span_starts(rest, "\n{\"time\":") && span_ends(rest, "\"verdict\":\"deny\"}\n"));
+}
+END_TEST
+
 START_TEST(a_held_lock_is_waited_for_briefly)
 {
     struct error err = ERROR_INIT;
@@ -248,6 +277,7 @@ int main(void)
     tcase_add_test(cases, a_torn_line_is_passed_over);
     tcase_add_test(cases, writers_and_rotations);
     tcase_add_test(cases, a_full_disk_tears_nothing);
+    tcase_add_test(cases, a_torn_json_line_stands_alone);
     tcase_add_test(cases, a_held_lock_is_waited_for_briefly);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
