@@ -321,7 +321,8 @@ def test_killed_with_a_helper():
             os.makedirs(node.root + "/usr/bin")
             helper = node.root + "/usr/bin/docker-credential-hangs"
             with open(helper, "w") as file:
-                file.write("#!/bin/sh\nread server\nread more\nwhile :; do sleep 0.1; done\n")
+                file.write(f"#!/bin/sh\nsetsid sh -c 'sleep 60; : {node.root}' </dev/null >/dev/null 2>&1 &\nread server\nread more\n"
+                           "while :; do sleep 0.1; done\n")
             os.chmod(helper, 0o755)
             with open(node.root + "/etc/auth.json", "w") as file:
                 json.dump({"credHelpers": {f"127.0.0.1:{PORT}": "hangs"}}, file)
