@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The messages between engine and fetcher. No libcurl here: the engine links this file. */
+/* What the engine asks of the fetcher. No libcurl here: the engine links this file. */
 #include <string.h>
 
 #include "base/limits.h"
@@ -33,12 +33,6 @@ enum tag {
     TAG_PASSWORD,
     TAG_IDENTITY_TOKEN,
     TAG_REGISTRY_TOKEN,
-    TAG_EVIDENCE,
-    TAG_REQUESTS,
-    TAG_AUTH_REQUESTS,
-    TAG_DEPTH,
-    TAG_AUTH_DEPTH,
-    TAG_BYTES,
 };
 
 /* The texts of a struct, so that reading, writing and freeing are one loop each. */
@@ -69,12 +63,9 @@ static const struct text_field endpoint_texts[] = {
     {TAG_CA_PEM, offsetof(struct fetch_endpoint, ca_pem), false},
     {TAG_CLIENT_CERT, offsetof(struct fetch_endpoint, client_cert_pem), false},
     {TAG_CLIENT_KEY, offsetof(struct fetch_endpoint, client_key_pem), true},
-    {TAG_USERNAME, offsetof(struct fetch_endpoint, credentials.username), true},
-    {TAG_PASSWORD, offsetof(struct fetch_endpoint, credentials.password), true},
-    {TAG_IDENTITY_TOKEN, offsetof(struct fetch_endpoint, credentials.identity_token), true},
-    {TAG_REGISTRY_TOKEN, offsetof(struct fetch_endpoint, credentials.registry_token), true},
 };
 
+/* An endpoint's, among its own. */
 static const struct text_field credentials_texts[] = {
     {TAG_USERNAME, offsetof(struct fetch_credentials, username), true},
     {TAG_PASSWORD, offsetof(struct fetch_credentials, password), true},
@@ -161,6 +152,7 @@ bool fetch_credentials_copy(const struct fetch_credentials *from, struct fetch_c
 void fetch_endpoint_done(struct fetch_endpoint *endpoint)
 {
     texts_done(endpoint, endpoint_texts, ARRAY_LEN(endpoint_texts));
+    fetch_credentials_done(&endpoint->credentials);
     for (size_t i = 0; i < endpoint->header_count; i++)
         secret_free(endpoint->headers[i]);
     mem_free(endpoint->headers);
@@ -249,6 +241,7 @@ bool fetch_registry_has_secrets(const struct fetch_registry *registry)
 static void endpoint_write(struct buf *buf, const struct fetch_endpoint *endpoint)
 {
     texts_write(buf, endpoint, endpoint_texts, ARRAY_LEN(endpoint_texts));
+    texts_write(buf, &endpoint->credentials, credentials_texts, ARRAY_LEN(credentials_texts));
     wire_put_u32(buf, TAG_FLAGS, endpoint->flags);
     wire_put_u32(buf, TAG_CONNECT_MS, endpoint->connect_ms);
     for (size_t i = 0; i < endpoint->header_count; i++)
@@ -324,7 +317,8 @@ static bool endpoint_read(struct span record, struct fetch_endpoint *ret, struct
             ok = wire_u32(value, &endpoint.connect_ms);
         else if (tag == TAG_HEADER)
             ok = header_read(&endpoint, value, err);
-        else if (!texts_read(&endpoint, endpoint_texts, ARRAY_LEN(endpoint_texts), tag, value, &ok))
+        else if (!texts_read(&endpoint, endpoint_texts, ARRAY_LEN(endpoint_texts), tag, value, &ok) &&
+                 !texts_read(&endpoint.credentials, credentials_texts, ARRAY_LEN(credentials_texts), tag, value, &ok))
             ok = false;
         if (!ok)
             return malformed(err, "an endpoint's fields");
@@ -410,89 +404,4 @@ bool fetch_job_read(struct span message, struct fetch_job *ret, struct error *er
     *ret = job;
     job = (struct fetch_job){0};
     return true;
-}
-
-void fetch_evidence_write_head(struct buf *buf, uint32_t job, uint32_t requests, const struct evidence *evidence)
-{
-    size_t start = wire_begin(buf, FETCH_MESSAGE_EVIDENCE), nested;
-
-    wire_put_u32(buf, TAG_ID, job);
-    wire_put_u32(buf, TAG_REQUESTS, requests);
-    nested = wire_open(buf, TAG_EVIDENCE);
-    evidence_write_head(buf, evidence);
-    wire_close_more(buf, nested, evidence->body.len);
-    wire_end_more(buf, start, evidence->body.len);
-}
-
-void fetch_evidence_write(struct buf *buf, uint32_t job, uint32_t requests, const struct evidence *evidence)
-{
-    fetch_evidence_write_head(buf, job, requests, evidence);
-    buf_span(buf, evidence->body);
-}
-
-void fetch_end_write(struct buf *buf, uint32_t job, const struct fetch_counters *counters)
-{
-    size_t start = wire_begin(buf, FETCH_MESSAGE_END);
-
-    wire_put_u32(buf, TAG_ID, job);
-    wire_put_u32(buf, TAG_REQUESTS, counters->requests);
-    wire_put_u32(buf, TAG_AUTH_REQUESTS, counters->auth_requests);
-    wire_put_u32(buf, TAG_DEPTH, counters->depth);
-    wire_put_u32(buf, TAG_AUTH_DEPTH, counters->auth_depth);
-    wire_put_u64(buf, TAG_BYTES, counters->bytes);
-    wire_end(buf, start);
-}
-
-static bool answer_field_read(struct fetch_answer *answer, uint16_t tag, struct span value, bool copy,
-                              struct error *err)
-{
-    switch (tag) {
-    case TAG_ID:
-        return wire_u32(value, &answer->job);
-    case TAG_EVIDENCE:
-        evidence_done(&answer->evidence);
-        return evidence_read(value, copy, &answer->evidence, err);
-    case TAG_REQUESTS:
-        return wire_u32(value, answer->end ? &answer->counters.requests : &answer->requests);
-    case TAG_AUTH_REQUESTS:
-        return wire_u32(value, &answer->counters.auth_requests);
-    case TAG_DEPTH:
-        return wire_u32(value, &answer->counters.depth);
-    case TAG_AUTH_DEPTH:
-        return wire_u32(value, &answer->counters.auth_depth);
-    case TAG_BYTES:
-        return wire_u64(value, &answer->counters.bytes);
-    default:
-        return false;
-    }
-}
-
-bool fetch_answer_read(struct span message, bool copy, struct fetch_answer *ret, struct error *err)
-{
-    struct fetch_answer answer CLEANUP(fetch_answer_done) = {0};
-    struct wire_message parsed;
-    struct reader reader;
-    struct span value;
-    uint16_t tag;
-
-    if (!wire_parse(message, &parsed, err))
-        return false;
-    if (parsed.type != FETCH_MESSAGE_EVIDENCE && parsed.type != FETCH_MESSAGE_END)
-        return error_set(err, REASON_MALFORMED, "fetch answer: message of type %u", parsed.type);
-    answer.end = parsed.type == FETCH_MESSAGE_END;
-    reader = reader_of(parsed.records);
-    while (wire_next(&reader, &tag, &value))
-        if (!answer_field_read(&answer, tag, value, copy, err))
-            return error_set(err, REASON_MALFORMED, "fetch answer: field %u", tag);
-    if (reader.failed || answer.job == 0 || (!answer.end && answer.evidence.id == 0))
-        return error_set(err, REASON_MALFORMED, "fetch answer: incomplete");
-    *ret = answer;
-    answer = (struct fetch_answer){0};
-    return true;
-}
-
-void fetch_answer_done(struct fetch_answer *answer)
-{
-    evidence_done(&answer->evidence);
-    *answer = (struct fetch_answer){0};
 }
