@@ -36,6 +36,7 @@ struct once {
     int64_t started_us;
     struct consulted consulted;
     struct request request;
+    struct names others;                      /* of a start gate's image: it may have been created under any of them */
     struct settings settings;
     struct sandbox sandbox;
     char *ca_dir, *ca_file;
@@ -308,6 +309,7 @@ static void once_done(struct once *once)
     mem_free(once->ca_file);
     consulted_done(&once->consulted);
     request_done(&once->request);
+    names_free(&once->others);
     provider_cache_done(&once->credentials.providers);
 }
 
@@ -320,7 +322,19 @@ static bool prepare_start(struct once *once, struct error *err)
         once->request.flags |= REQUEST_NO_NETWORK;
     provider_cache_done(&once->credentials.providers); /* a fork of ours is about to read what pods wrote */
     return start_image_find(once->options->root, &once->settings, &once->sandbox, deadline_of(once), &once->request,
-                            err);
+                            &once->others, err);
+}
+
+/* Which of several names a container was created under is not guessed: the rules must make no difference. */
+static bool check_names(const struct once *once, struct error *err)
+{
+    for (size_t i = 0; i < once->others.count; i++)
+        if (!verdicts_same_rules(&once->config, once->request.reference, once->others.items[i]))
+            return error_set(err, REASON_UNSUPPORTED,
+                             "the image has %zu names, which one the container was created under is not recorded, and "
+                             "other rules match %.100s than %.100s",
+                             once->others.count + 1, once->request.reference, once->others.items[i]);
+    return true;
 }
 
 /*
@@ -340,6 +354,23 @@ static bool find_verdict(struct once *once, struct response *ret)
         return false;
     return once->coalescing < 0 &&
            verdicts_find(root, &once->settings, config, kept_of(once), &once->request, ret);
+}
+
+/* What was verified under one of the names counts for the others: check_names. */
+static bool find_by_names(struct once *once, struct response *ret)
+{
+    char *first = once->request.reference;
+    bool found;
+
+    for (size_t i = 0;; i++) {
+        found = verdicts_find(once->options->root, &once->config.settings, &once->config, kept_of(once), &once->request,
+                              ret);
+        if (found || i == once->others.count)
+            break;
+        once->request.reference = once->others.items[i];
+    }
+    once->request.reference = first;
+    return found;
 }
 
 static bool get_settings(struct once *once, struct error *err)
@@ -376,12 +407,11 @@ static void answer(struct once *once, struct response *ret)
     if (!get_request(once, &err) || !get_settings(once, &err) ||
         !prepare_sandbox(once, &err) || !prepare_start(once, &err))
         response_deny(ret, err.reason, err.text);
-    else if (find_verdict(once, ret))
+    else if (once->others.count == 0 && find_verdict(once, ret))
         return;
-    else if (!prepare(once, &err))
+    else if (!prepare(once, &err) || !check_names(once, &err))
         response_deny(ret, err.reason, err.text);
-    else if (!verdicts_find(once->options->root, &once->config.settings, &once->config, kept_of(once), &once->request,
-                            ret))
+    else if (!find_by_names(once, ret))
         decide(once, ret);
 }
 

@@ -24,6 +24,7 @@ enum {
     TAG_REFERENCE = 2,
     TAG_REASON = 3,
     TAG_TEXT = 4,
+    TAG_OTHER = 5,
 };
 
 /* One look-up: storage files, or a database. */
@@ -123,6 +124,8 @@ static _Noreturn void child_main(int socket, const struct sandbox *sandbox, cons
     if (found) {
         wire_put_str(&message, TAG_DIGEST, identity.digest);
         wire_put_str(&message, TAG_REFERENCE, identity.reference);
+        for (size_t i = 0; i < identity.others.count; i++)
+            wire_put_str(&message, TAG_OTHER, identity.others.items[i]);
     } else {
         wire_put_u32(&message, TAG_REASON, (uint32_t)err.reason);
         wire_put_str(&message, TAG_TEXT, err.text);
@@ -131,8 +134,16 @@ static _Noreturn void child_main(int socket, const struct sandbox *sandbox, cons
     _exit(buf_ok(&message) && wire_send(ANSWER_SOCKET, buf_as_span(&message), INT64_MAX, &err) ? 0 : 1);
 }
 
+static bool add_other(struct names *others, struct span value)
+{
+    CLEANUP(mem_freep) char *name = wire_str(value);
+
+    return name && others->count < START_NAMES_MAX && names_add(others, name);
+}
+
 /* Takes what the child found; both texts may be missing. */
-static bool read_answer(struct span answer, char **ret_digest, char **ret_reference, struct error *err)
+static bool read_answer(struct span answer, char **ret_digest, char **ret_reference, struct names *ret_others,
+                        struct error *err)
 {
     CLEANUP(mem_freep) char *text = NULL;
     struct reader records;
@@ -147,6 +158,8 @@ static bool read_answer(struct span answer, char **ret_digest, char **ret_refere
             *ret_digest = wire_str(value);
         else if (tag == TAG_REFERENCE && !*ret_reference)
             *ret_reference = wire_str(value);
+        else if (tag == TAG_OTHER && add_other(ret_others, value))
+            continue;
         else if (tag == TAG_TEXT && !text)
             text = wire_str(value);
         else if (tag != TAG_REASON || !wire_u32(value, &reason))
@@ -159,7 +172,7 @@ static bool read_answer(struct span answer, char **ret_digest, char **ret_refere
 }
 
 static bool ask_child(const struct records *records, const struct sandbox *sandbox, int64_t deadline,
-                      struct request *request, struct error *err)
+                      struct request *request, struct names *ret_others, struct error *err)
 {
     CLEANUP(buf_free) struct buf answer = BUF_INIT(ANSWER_MAX_BYTES);
     CLEANUP(child_kill) struct child child = {0};
@@ -181,10 +194,14 @@ static bool ask_child(const struct records *records, const struct sandbox *sandb
         return error_errno(err, REASON_UNAVAILABLE, errno, "fork");
     child_adopt(&child, pid);
     if (!wire_receive(ours, ANSWER_MAX_BYTES - WIRE_HEADER_BYTES, deadline, &answer, err) ||
-        !read_answer(buf_as_span(&answer), &digest, &reference, err))
+        !read_answer(buf_as_span(&answer), &digest, &reference, ret_others, err))
         return error_wrap(err, "which image the container is made of");
-    if (!digest || !reference)
+    if (!digest)
         return error_set(err, REASON_NOT_FOUND, "the image was never pulled: it was built or loaded on this node");
+    if (!reference)
+        return error_set(err, REASON_NOT_FOUND,
+                         "the image has no name on this node: it was built here, or its name was given to another "
+                         "image since");
     mem_free(request->reference);
     mem_free(request->digest);
     request->reference = TAKE_PTR(reference);
@@ -194,10 +211,12 @@ static bool ask_child(const struct records *records, const struct sandbox *sandb
 
 /* Every driver's records below one storage root. NOT_FOUND when none names the container. */
 static bool look_in_storage(const char *storage, const struct sandbox *sandbox, int64_t deadline,
-                            struct request *request, struct error *err)
+                            struct request *request, struct names *ret_others, struct error *err)
 {
     static const char *const suffixes[] = {"-images", NULL};
     CLEANUP(names_free) struct names names = {0};
+
+    bool asked = false;
 
     if (!dir_list(storage, suffixes, &names, err))
         return false;
@@ -208,16 +227,17 @@ static bool look_in_storage(const char *storage, const struct sandbox *sandbox, 
             return false;
         if (records.images.len == 0)
             continue;
-        if (ask_child(&records, sandbox, deadline, request, err))
+        asked = true;
+        if (ask_child(&records, sandbox, deadline, request, ret_others, err))
             return true;
         if (err->reason != REASON_NOT_FOUND)
             return false;
     }
-    return error_set(err, REASON_NOT_FOUND, "no record of this container in %s", storage);
+    return asked ? false : error_set(err, REASON_NOT_FOUND, "no record of this container in %s", storage);
 }
 
 static bool look_in_storages(const char *root, const struct settings *settings, const struct sandbox *sandbox,
-                             int64_t deadline, struct request *request, struct error *err)
+                             int64_t deadline, struct request *request, struct names *ret_others, struct error *err)
 {
     (void)error_set(err, REASON_NOT_FOUND, "no containers storage is configured");
     for (size_t i = 0; i < settings->storage_roots.count; i++) {
@@ -225,7 +245,7 @@ static bool look_in_storages(const char *root, const struct settings *settings, 
 
         if (!storage)
             return error_oom(err);
-        if (look_in_storage(storage, sandbox, deadline, request, err))
+        if (look_in_storage(storage, sandbox, deadline, request, ret_others, err))
             return true;
         if (err->reason != REASON_NOT_FOUND)
             return false;
@@ -234,7 +254,8 @@ static bool look_in_storages(const char *root, const struct settings *settings, 
 }
 
 static bool look_in_containerd(const char *root, const struct settings *settings, const struct sandbox *sandbox,
-                               const char *namespace, int64_t deadline, struct request *request, struct error *err)
+                               const char *namespace, int64_t deadline, struct request *request,
+                               struct names *ret_others, struct error *err)
 {
     CLEANUP(mem_freep) char *path = path_under(root, settings->containerd_metadata);
     CLEANUP(records_done) struct records records = records_new();
@@ -242,7 +263,8 @@ static bool look_in_containerd(const char *root, const struct settings *settings
     if (!path)
         return error_oom(err);
     records.namespace = namespace;
-    return read_database(path, &records.database, err) && ask_child(&records, sandbox, deadline, request, err);
+    return read_database(path, &records.database, err) &&
+           ask_child(&records, sandbox, deadline, request, ret_others, err);
 }
 
 /* ".../io.containerd.runtime.v2.task/NAMESPACE/ID": NAMESPACE. NULL for other bundles. Owned. */
@@ -260,7 +282,7 @@ static char *namespace_of(const char *bundle)
 }
 
 bool start_image_find(const char *root, const struct settings *settings, const struct sandbox *sandbox,
-                      int64_t deadline, struct request *request, struct error *err)
+                      int64_t deadline, struct request *request, struct names *ret_others, struct error *err)
 {
     CLEANUP(mem_freep) char *namespace = NULL;
     const char *runtime = request->runtime ? request->runtime : "";
@@ -270,11 +292,11 @@ bool start_image_find(const char *root, const struct settings *settings, const s
     if (!request->container_id)
         return error_set(err, REASON_BAD_REQUEST, "neither an image digest nor a container id");
     if (strcmp(runtime, "nri-containerd") == 0)
-        return look_in_containerd(root, settings, sandbox, "k8s.io", deadline, request, err);
-    if (look_in_storages(root, settings, sandbox, deadline, request, err))
+        return look_in_containerd(root, settings, sandbox, "k8s.io", deadline, request, ret_others, err);
+    if (look_in_storages(root, settings, sandbox, deadline, request, ret_others, err))
         return true;
     namespace = namespace_of(request->bundle);
     if (err->reason != REASON_NOT_FOUND || !namespace)
         return false;
-    return look_in_containerd(root, settings, sandbox, namespace, deadline, request, err);
+    return look_in_containerd(root, settings, sandbox, namespace, deadline, request, ret_others, err);
 }

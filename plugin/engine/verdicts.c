@@ -99,14 +99,32 @@ static bool explain(const struct policy_set *set, const struct ref *ref, const c
     return policy_explain(set, &image, &out, &ignored) && buf_ok(ret);
 }
 
+static bool same_rules(const struct engine_config *config, const struct ref *one_ref, const char *one,
+                       const struct ref *other_ref, const char *other)
+{
+    CLEANUP(buf_free) struct buf first = BUF_INIT(EXPLAIN_MAX_BYTES);
+    CLEANUP(buf_free) struct buf second = BUF_INIT(EXPLAIN_MAX_BYTES);
+
+    return explain(config->policies, one_ref, one, &first) && explain(config->policies, other_ref, other, &second) &&
+           span_eq(buf_as_span(&first), buf_as_span(&second));
+}
+
+bool verdicts_same_rules(const struct engine_config *config, const char *one, const char *other)
+{
+    CLEANUP(ref_done) struct ref one_ref = {0};
+    CLEANUP(ref_done) struct ref other_ref = {0};
+    struct error ignored = ERROR_INIT;
+
+    return ref_parse(span_str(one), &one_ref, &ignored) && ref_parse(span_str(other), &other_ref, &ignored) &&
+           same_rules(config, &one_ref, one, &other_ref, other);
+}
+
 /*
  * Policies see the name as written too. The verdict counts for the canonical name as well only when exactly the same
  * rules match it by the same globs.
  */
 static char *equal_canonical(const struct engine_config *config, const struct request *request)
 {
-    CLEANUP(buf_free) struct buf written = BUF_INIT(EXPLAIN_MAX_BYTES);
-    CLEANUP(buf_free) struct buf plain = BUF_INIT(EXPLAIN_MAX_BYTES);
     CLEANUP(ref_done) struct ref ref = {0};
     CLEANUP(mem_freep) char *canonical = NULL;
     struct error ignored = ERROR_INIT;
@@ -115,8 +133,7 @@ static char *equal_canonical(const struct engine_config *config, const struct re
         return NULL;
     canonical = canonical_name(&ref);
     if (!canonical || strcmp(canonical, request->reference) == 0 ||
-        !explain(config->policies, &ref, request->reference, &written) ||
-        !explain(config->policies, &ref, canonical, &plain) || !span_eq(buf_as_span(&written), buf_as_span(&plain)))
+        !same_rules(config, &ref, request->reference, &ref, canonical))
         return NULL;
     return TAKE_PTR(canonical);
 }

@@ -21,6 +21,9 @@ struct verdicts_kept {
 bool verdicts_find(const char *root, const struct settings *settings, const struct engine_config *config,
                    const struct verdicts_kept *kept, const struct request *request, struct response *ret);
 
+/* Do the same rules match two names of one image, by the same globs? */
+bool verdicts_same_rules(const struct engine_config *config, const char *one, const char *other);
+
 /*
  * Waits while another process decides about the same digest under the same name. True: ret_lock is held (>= 0; close it
  * after the decision), or it was waited for and the cache should be looked at again (-1). False: nothing to wait for,

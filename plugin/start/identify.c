@@ -12,6 +12,7 @@ void start_identity_done(struct start_identity *identity)
     mem_free(identity->image_id);
     mem_free(identity->digest);
     mem_free(identity->reference);
+    names_free(&identity->others);
     memset(identity, 0, sizeof(*identity));
 }
 
@@ -73,26 +74,43 @@ static bool has_name(const struct node *names, const char *wanted)
     return false;
 }
 
-static bool choose_name(const struct node *container, const struct node *image, char **ret, struct error *err)
+static bool copy_name(const struct node *name, char **ret, struct error *err)
+{
+    if (!node_is(name, NODE_STRING))
+        return error_set(err, REASON_MALFORMED, "images.json: names: want strings");
+    *ret = span_dup(name->text);
+    return *ret || error_set(err, REASON_MALFORMED, "images.json: names: want text");
+}
+
+static bool copy_names(const struct node *names, struct start_identity *identity, struct error *err)
+{
+    if (names->count > START_NAMES_MAX)
+        return error_set(err, REASON_LIMIT,
+                         "the image has %u names, and none is the one the container was created under", names->count);
+    if (!copy_name(names->child, &identity->reference, err))
+        return false;
+    for (const struct node *name = names->child->next; name; name = name->next) {
+        char *text CLEANUP(mem_freep) = NULL;
+
+        if (!copy_name(name, &text, err))
+            return false;
+        if (!names_add(&identity->others, text))
+            return error_oom(err);
+    }
+    return true;
+}
+
+static bool choose_name(const struct node *container, const struct node *image, struct start_identity *identity,
+                        struct error *err)
 {
     const struct node *names = node_get(image, "names");
     char *created CLEANUP(mem_freep) = created_under(container);
 
     if (has_name(names, created)) {
-        *ret = TAKE_PTR(created);
+        identity->reference = TAKE_PTR(created);
         return true;
     }
-    if (!node_is(names, NODE_LIST) || names->count == 0) {
-        *ret = NULL;
-        return true;
-    }
-    if (names->count > 1)
-        return error_set(err, REASON_UNSUPPORTED,
-                         "the image has %u names, and none is the one the container was created under", names->count);
-    if (!node_is(names->child, NODE_STRING))
-        return error_set(err, REASON_MALFORMED, "images.json: names: want strings");
-    *ret = span_dup(names->child->text);
-    return *ret ? true : error_oom(err);
+    return !node_is(names, NODE_LIST) || names->count == 0 || copy_names(names, identity, err);
 }
 
 static bool copy_member(const struct node *record, const char *member, char **ret, struct error *err)
@@ -126,7 +144,7 @@ static bool identify_image(const struct storage_files *files, const struct node 
     if (!image)
         return error_set(err, REASON_NOT_FOUND, "containers storage has no record of image %.64s", identity->image_id);
     return copy_member(image, "digest", &identity->digest, err) &&
-           choose_name(container, image, &identity->reference, err);
+           choose_name(container, image, identity, err);
 }
 
 bool identify_container(const struct storage_files *files, const char *container_id, struct start_identity *ret,

@@ -15,6 +15,7 @@
 
 #include "base/attributes.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/span.h"
 
 /* One containers storage: <root>/<driver>-images/images.json and
@@ -29,13 +30,16 @@ struct start_identity {
     char *image_id;  /* storage's image id (the config digest's hex) */
     char *digest;    /* manifest digest that was pulled, "sha256:..."; NULL for an image that never had a manifest */
     char *reference; /* the name to decide under; NULL when the image has none */
+    struct names others; /* further names, any of which may be the one it was created under */
 };
+
+enum { START_NAMES_MAX = 64 };
 
 /*
  * NOT_FOUND: no such container here, or its image record is gone. MALFORMED: files that do not follow the format.
  * The name is the one the container was created under when the image record still carries it, else the image's only
- * name; an image with several other names is refused as UNSUPPORTED, because the strictest rule cannot be chosen by
- * guessing.
+ * name, else the first of several with the others beside it: CRI-O notes an id where the kubelet gave one. LIMIT: more
+ * than START_NAMES_MAX.
  */
 bool identify_container(const struct storage_files *files, const char *container_id, struct start_identity *ret,
                         struct error *err) MUST_CHECK;

@@ -187,9 +187,77 @@ run_step()
     inside /usr/bin/buildah --storage-driver vfs run --isolation "$1" working /app >"$PG_WORK/pull.out" 2>&1 </dev/null
 }
 if run_step oci; then fail "crun handler: a build's RUN step is refused" "$PG_WORK/pull.out"
-elif grep -q 'pullguard: no record of this container' "$PG_WORK/pull.out"; then pass "crun handler: a build's RUN step is refused"
+elif grep -q 'pullguard: .*no record of container' "$PG_WORK/pull.out"; then pass "crun handler: a build's RUN step is refused"
 else fail "crun handler: a build's RUN step is refused, in other words" "$PG_WORK/pull.out"; fi
 expect "crun handler: and goes on without crun, --isolation chroot" run_step chroot
+
+# ---- an image with several names, started by its id as the kubelet has CRI-O do it ------------------------------------------------
+# record NAME...: the signed image has these names, and a container "by-id" is made of it.
+record()
+{
+    python3 - "$NODE/var/lib/containers/storage" "$R/signed:v1" "$@" <<'END'
+import json, sys
+storage, wanted, names = sys.argv[1], sys.argv[2], sys.argv[3:]
+def change(path, edit):
+    try:
+        records = json.load(open(path))
+    except FileNotFoundError:
+        records = []
+    edit(records)
+    json.dump(records, open(path, "w"))
+def images(records):
+    image = next(r for r in records if r["id"] == found or not found and wanted in r.get("names", []))
+    image["names"] = names
+    found or ids.append(image["id"])
+ids = []
+try:
+    found = open(storage + "/by-id").read()
+except FileNotFoundError:
+    found = ""
+change(storage + "/vfs-images/images.json", images)
+if not found:
+    found = ids[0]
+    open(storage + "/by-id", "w").write(found)
+def containers(records):
+    records[:] = [r for r in records if r["id"] != "by-id"]
+    records.append({"id": "by-id", "image": found, "metadata": json.dumps({"image-name": found})})
+change(storage + "/vfs-containers/containers.json", containers)
+END
+}
+started()
+{
+    printf '{"ociVersion":"1.0.2","id":"by-id","bundle":"/b","status":"created"}' |
+        inside "$PG_LIBEXEC/pullguard-oci-hook" >"$PG_WORK/pull.out" 2>&1
+}
+# not_by_id NAME TEXT
+not_by_id()
+{
+    if started; then fail "$1: was started" "$PG_WORK/pull.out"
+    elif grep -q "$2" "$PG_WORK/pull.out"; then pass "$1: $(tail -n 1 "$PG_WORK/pull.out" | cut -c1-160)"
+    else fail "$1: in other words" "$PG_WORK/pull.out"; fi
+}
+pg_settings "start-network: true"
+record "$R/signed:v1"
+expect "by id, one name" started
+record "$R/signed:v0" "$R/signed:v1" "$R/signed:latest"
+expect "by id, several names that the same rules match" started
+record "$R/signed:v1" "localhost/other:v1"
+not_by_id "by id, a name that other rules match" "other rules match $R/signed:v1 than localhost/other:v1"
+record
+not_by_id "by id, no name left" "the image has no name on this node"
+pg_settings "start-network: false"
+sleep_until_files_are_settled
+inside "$PG_LIBEXEC/pullguard-containerd" -name "$R/signed:v1" -digest "$SIGNED" \
+    -stdin-media-type application/vnd.oci.descriptor.v1+json </dev/null >"$PG_WORK/pull.out" 2>&1 ||
+    fail "by id: the pull gate verifies" "$PG_WORK/pull.out"
+stop_registry
+record "$R/signed:v0" "$R/signed:v1"
+expect "by id, verified at the pull under one of its names" started
+record "$R/signed:v0" "$R/signed:v2"
+not_by_id "by id, verified under none of them" "not verified on this node"
+start_registry
+pg_settings "start-network: false"
+record "$R/signed:v1"
 
 # podman before 4.6 copies the annotations of an image's manifest to the container, and crun asks no handler about a sandbox.
 python3 "$PG_LIB/oci_tar.py" "$NODE/images/sandbox.tar" "$R/sandbox:v1" "$PG_WORK/app" sandbox io.kubernetes.cri.container-type=sandbox >/dev/null

@@ -26,6 +26,7 @@ struct storage_case {
     const char *what, *images, *containers, *volatiles;
     enum reason reason; /* OK = identified */
     const char *reference, *digest;
+    const char *other; /* NULL = no further name */
 };
 
 static const struct storage_case storage_cases[] = {
@@ -33,7 +34,8 @@ static const struct storage_case storage_cases[] = {
     {"in the volatile file", image_one, "[]", container_plain, REASON_OK, "registry.example.com/team/app:v1", DIGEST},
     {"created under one of two names", image_two_names, container_named, "", REASON_OK,
      "registry.example.com/team/app:v1", DIGEST},
-    {"two names, none chosen", image_two_names, container_plain, "", REASON_UNSUPPORTED, NULL, NULL},
+    {"two names, none chosen", image_two_names, container_plain, "", REASON_OK, "registry.example.com/team/app:v1",
+     DIGEST, "localhost/evil:v1"},
     {"no names", "[{\"id\":\"" IMAGE_ID "\",\"digest\":\"" DIGEST "\"}]", container_plain, "", REASON_OK, NULL, DIGEST},
     {"no digest (built here)", "[{\"id\":\"" IMAGE_ID "\",\"names\":[\"localhost/a:v1\"]}]", container_plain, "",
      REASON_OK, "localhost/a:v1", NULL},
@@ -50,6 +52,8 @@ static const struct storage_case storage_cases[] = {
     {"image is a number", image_one, "[{\"id\":\"c1\",\"image\":1}]", "", REASON_MALFORMED, NULL, NULL},
     {"name is a number", "[{\"id\":\"" IMAGE_ID "\",\"names\":[1]}]", container_plain, "", REASON_MALFORMED, NULL,
      NULL},
+    {"the second name is a number", "[{\"id\":\"" IMAGE_ID "\",\"names\":[\"a/b:1\",1]}]", container_plain, "",
+     REASON_MALFORMED, NULL, NULL},
     {"empty files", "", "", "", REASON_NOT_FOUND, NULL, NULL},
 };
 
@@ -70,6 +74,9 @@ START_TEST(reads_storage)
     ck_assert_str_eq(identity.image_id, IMAGE_ID);
     ck_assert_pstr_eq(identity.reference, c->reference);
     ck_assert_pstr_eq(identity.digest, c->digest);
+    ck_assert_uint_eq(identity.others.count, c->other ? 1 : 0);
+    if (c->other)
+        ck_assert_str_eq(identity.others.items[0], c->other);
     start_identity_done(&identity);
 }
 END_TEST
