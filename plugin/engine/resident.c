@@ -10,69 +10,27 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "config.h"
 #include "crypto/init.h"
-#include "plugin/cache/memory.h"
-#include "plugin/engine/arrival.h"
 #include "plugin/engine/filter.h"
-#include "plugin/engine/judge.h"
 #include "plugin/engine/listener.h"
 #include "plugin/engine/notify.h"
-#include "plugin/engine/pool.h"
-#include "plugin/engine/report.h"
-#include "plugin/engine/rules.h"
-#include "plugin/process.h"
-#include "plugin/recorder/journal.h"
-#include "verifier/fetch/provider_cache.h"
+#include "plugin/engine/workers.h"
 
 enum {
-    WORKERS_MAX = 128, /* beyond, requests wait in the socket's backlog; when that is full they get their own engine */
-    ARRIVALS_MAX = 128,
     TICK_MS = 1000,
     CROWDED_MS = 100,        /* until the next caller is tried when the last one got no descriptor */
     LOG_SLOW_MS = 20,        /* a log that kept us waiting for longer than this is left to workers, ... */
     LOG_SLOW_FOR_MS = 2000,  /* ... for so long */
-    WORKER_EXTRA_MS = 20000, /* beyond its own deadline: answering, draining */
     CHILDREN_END_MS = 2000,
     FD_LISTENER = 0,
     FD_SIGNALS = 1,
     FD_WORKERS = 2, /* and on: their reports, then arrivals */
     FDS_MAX = FD_WORKERS + WORKERS_MAX + ARRIVALS_MAX,
-};
-
-struct worker {
-    struct child child; /* pid 0 = free place */
-    struct pool_place *fetcher;
-    struct report_channel reports;
-    int64_t until_ms;
-};
-
-struct resident {
-    const struct engine_options *options;
-    int listener, signals;
-    char *program; /* our own, as a package would replace it; NULL = not known */
-    dev_t program_device;
-    ino_t program_inode;
-    pid_t pid;
-    bool activated;
-    bool stopping;
-    bool crowded; /* callers wait that get no descriptor: looking at the listener would be turning in circles */
-    struct rules rules;
-    struct memory memory; /* of verdicts by these rules */
-    struct provider_cache_store providers;
-    struct sandbox sandbox;
-    char *ca_dir, *ca_file;
-    struct pool pool;
-    struct arrival arrivals[ARRIVALS_MAX];
-    struct worker workers[WORKERS_MAX];
-    size_t working, arriving;
-    int64_t idle_since_ms, watchdog_at_ms, log_slow_until_ms;
 };
 
 static int catch_signals(void)
@@ -86,14 +44,6 @@ static int catch_signals(void)
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
         return -1;
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-static void release_signals(void)
-{
-    sigset_t none;
-
-    sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 /* User, CA places and mode may have changed with the settings; kept fetchers of the old ones are then of no use. */
@@ -125,117 +75,6 @@ static void refresh_rules(struct resident *resident, bool force)
     }
 }
 
-/* What a worker has no business with. Above all other callers: they are answered when their sockets close. */
-static void close_others(struct resident *resident, const struct arrival *own, const struct pool_place *fetcher)
-{
-    (void)close(resident->listener);
-    (void)close(resident->signals);
-    for (size_t i = 0; i < ARRIVALS_MAX; i++)
-        if (resident->arrivals[i].socket >= 0 && &resident->arrivals[i] != own)
-            arrival_end(&resident->arrivals[i]); /* with their credentials */
-    for (size_t i = 0; i < WORKERS_MAX; i++)
-        if (resident->workers[i].reports.socket >= 0)
-            (void)close(resident->workers[i].reports.socket);
-    for (size_t i = 0; i < POOL_PLACES; i++)
-        if (resident->pool.places[i].key && &resident->pool.places[i] != fetcher)
-            (void)close(resident->pool.places[i].fetcher.socket);
-}
-
-static _Noreturn void worker_main(struct resident *resident, struct arrival *arrival, struct pool_place *fetcher,
-                                  int report)
-{
-    const struct rules *rules = &resident->rules;
-    struct engine_preloaded preloaded = {
-        .config = rules->loaded ? &rules->config : NULL,
-        .error = &rules->error,
-        .sandbox = &resident->sandbox,
-        .problem = rules->failed && rules->loaded ? rules->error.text : NULL,
-        .fetcher = fetcher ? &fetcher->fetcher : NULL,
-        .fetcher_key = fetcher ? fetcher->key : NULL,
-        .request = &arrival->request,
-        .providers = &resident->providers,
-        .began_us = arrival->began_us,
-        .kept = {.memory = rules->failed ? NULL : &resident->memory, .report = report}};
-
-    child_bind(resident->pid);
-    journal_speak_for(resident->pid);
-    close_others(resident, arrival, fetcher);
-    release_signals();
-    _exit(engine_worker(resident->options, arrival->socket, &preloaded));
-}
-
-static struct worker *free_worker(struct resident *resident)
-{
-    for (size_t i = 0; i < WORKERS_MAX; i++)
-        if (resident->workers[i].child.pid == 0)
-            return &resident->workers[i];
-    return NULL;
-}
-
-static const struct settings *settings_of(const struct resident *resident)
-{
-    return &resident->rules.config.settings; /* all zero while nothing is loaded */
-}
-
-/* A fetcher is lent before the fork: it is the worker's alone until that ends. */
-static struct pool_place *lend_fetcher(struct resident *resident, const struct request *request)
-{
-    const struct judge_input input = {.request = request, .policies = resident->rules.config.policies};
-    CLEANUP(names_free) struct names sources = {0};
-    CLEANUP(mem_freep) char *key = NULL;
-    struct error ignored = ERROR_INIT;
-
-    if (!resident->rules.loaded ||
-        (request->operation == OPERATION_CREATE && !settings_of(resident)->start_network) ||
-        !judge_sources(&input, &sources, &ignored) || !(key = pool_key(request, &sources)))
-        return NULL;
-    return pool_lend(&resident->pool, key, resident->options->libexec, &resident->sandbox);
-}
-
-static void start_worker(struct resident *resident, struct worker *worker, struct arrival *arrival)
-{
-    struct pool_place *fetcher = lend_fetcher(resident, &arrival->request);
-    struct error ignored = ERROR_INIT;
-    int ours = -1, theirs = -1;
-    pid_t pid = -1;
-
-    if (socket_pair(&ours, &theirs, &ignored))
-        pid = fork();
-    if (pid == 0)
-        worker_main(resident, arrival, fetcher, theirs);
-    if (theirs >= 0)
-        (void)close(theirs);
-    if (pid < 0) {
-        if (ours >= 0)
-            (void)close(ours);
-        pool_take_back(&resident->pool, fetcher, true);
-        return; /* closing the client tells the hook: it starts an engine of its own */
-    }
-    child_adopt(&worker->child, pid);
-    report_open(&worker->reports, ours);
-    worker->fetcher = fetcher;
-    worker->until_ms = mono_ms() + settings_of(resident)->deadline_ms + WORKER_EXTRA_MS;
-    resident->working++;
-}
-
-static void take_report(void *context, enum report_type type, struct span bytes)
-{
-    struct resident *resident = context;
-
-    if (type == REPORT_VERDICT && !resident->rules.failed &&
-        !memory_put(&resident->memory, resident->rules.config.fingerprint, bytes))
-        return; /* by older rules, or no memory for it */
-    if (type == REPORT_PROVIDER && !provider_cache_take(&resident->providers, bytes, mono_ms()))
-        return;
-}
-
-static void take_reports(struct resident *resident)
-{
-    for (size_t i = 0; resident->working > 0 && i < WORKERS_MAX; i++)
-        if (resident->workers[i].child.pid > 0)
-            report_receive(&resident->workers[i].reports, take_report, resident);
-}
-
 /* How often this process has gone to sleep; not counted: the processor was given to another one. */
 static long times_waited(void)
 {
@@ -243,6 +82,11 @@ static long times_waited(void)
 
     (void)getrusage(RUSAGE_SELF, &usage);
     return usage.ru_nvcsw;
+}
+
+static const struct settings *settings_of(const struct resident *resident)
+{
+    return &resident->rules.config.settings; /* all zero while nothing is loaded */
 }
 
 /* Writes the logs too: when they make us wait, the callers behind this one wait with us, so workers take over. */
@@ -282,22 +126,17 @@ static void serve_arrivals(struct resident *resident)
 
     for (size_t i = 0; resident->arriving > 0 && i < ARRIVALS_MAX; i++) {
         struct arrival *arrival = &resident->arrivals[i];
-        struct worker *worker;
 
         if (arrival->socket < 0 || !arrival->whole)
             continue;
         if (!fresh) {
             refresh_rules(resident, false);
             memory_follow(&resident->memory, resident->options->root);
-            take_reports(resident);
+            workers_take_reports(resident);
             fresh = true;
         }
-        if (!answer_from_memory(resident, arrival)) {
-            worker = free_worker(resident);
-            if (!worker)
-                continue;
-            start_worker(resident, worker, arrival);
-        }
+        if (!answer_from_memory(resident, arrival) && !workers_start(resident, arrival))
+            continue;
         resident->idle_since_ms = mono_ms();
         arrival_end(arrival);
         resident->arriving--;
@@ -355,67 +194,6 @@ static void accept_clients(struct resident *resident)
     }
 }
 
-static void worker_ended(struct resident *resident, struct worker *worker, int status)
-{
-    bool fit = status != -1 && WIFEXITED(status) &&
-               (WEXITSTATUS(status) == WORKER_FETCHER_CLEAN || WEXITSTATUS(status) == WORKER_FETCHER_UNTOUCHED);
-
-    report_receive(&worker->reports, take_report, resident);
-    report_close(&worker->reports);
-    if (worker->child.pidfd >= 0)
-        (void)close(worker->child.pidfd);
-    if (fit && worker->fetcher && WEXITSTATUS(status) == WORKER_FETCHER_CLEAN)
-        worker->fetcher->fetcher.ready = true;
-    pool_take_back(&resident->pool, worker->fetcher, fit);
-    *worker = (struct worker){.reports = {.socket = -1}};
-    resident->working--;
-}
-
-/* Which of ours ended? Workers give their fetcher back; an idle fetcher that died is forgotten; orphans are just
- * reaped. */
-static void reap(struct resident *resident)
-{
-    int status;
-    pid_t pid;
-
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        for (size_t i = 0; i < WORKERS_MAX; i++)
-            if (resident->workers[i].child.pid == pid)
-                worker_ended(resident, &resident->workers[i], status);
-        pool_reaped(&resident->pool, pid);
-    }
-    if (resident->working == 0)
-        resident->idle_since_ms = mono_ms();
-}
-
-/*
- * A package has put another version in this program's place: its fetcher, and the hooks that ask from now on, speak
- * that version's language. This engine ends; whoever asks next starts the new one, or has it started by the socket.
- */
-static bool is_replaced(const struct resident *resident)
-{
-    struct stat status;
-
-    return resident->program && (stat(resident->program, &status) != 0 || status.st_dev != resident->program_device ||
-                                 status.st_ino != resident->program_inode);
-}
-
-/* Only when it is what we were started from: a test's engine is not the installed one. */
-static void know_program(struct resident *resident)
-{
-    const char *libexec = resident->options->libexec;
-    struct stat running, installed;
-
-    resident->program = mem_printf("%s/pullguard-engine", libexec ? libexec : PG_LIBEXECDIR);
-    if (resident->program && stat("/proc/self/exe", &running) == 0 && stat(resident->program, &installed) == 0 &&
-        running.st_dev == installed.st_dev && running.st_ino == installed.st_ino) {
-        resident->program_device = running.st_dev;
-        resident->program_inode = running.st_ino;
-        return;
-    }
-    mem_freep(&resident->program);
-}
-
 static void take_signals(struct resident *resident)
 {
     struct signalfd_siginfo info;
@@ -429,16 +207,14 @@ static void take_signals(struct resident *resident)
             resident->stopping = true;
         }
     }
-    reap(resident);
+    workers_reap(resident);
 }
 
 static void look_after(struct resident *resident)
 {
     int64_t now = mono_ms();
 
-    for (size_t i = 0; i < WORKERS_MAX; i++)
-        if (resident->workers[i].child.pid > 0 && now > resident->workers[i].until_ms)
-            (void)kill(resident->workers[i].child.pid, SIGKILL); /* reaped when its end is signalled */
+    workers_end_overdue(resident);
     pool_stop(&resident->pool, false);
     provider_cache_expire(&resident->providers, now);
     if (notify_watchdog_ms() > 0 && now >= resident->watchdog_at_ms) {
@@ -483,13 +259,13 @@ static void serve(struct resident *resident)
         resident->crowded = false;
         if (fds[FD_SIGNALS].revents != 0)
             take_signals(resident);
-        if (is_replaced(resident))
-            return;
+        if (program_is_replaced(&resident->program))
+            return; /* whoever asks next starts the new one, or has it started by the socket */
         if (fds[FD_LISTENER].fd >= 0 && fds[FD_LISTENER].revents != 0)
             accept_clients(resident);
         read_arrivals(resident);
         serve_arrivals(resident);
-        take_reports(resident);
+        workers_take_reports(resident);
         look_after(resident);
     }
 }
@@ -514,7 +290,7 @@ static void finish(struct resident *resident)
     rules_done(&resident->rules);
     mem_free(resident->ca_dir);
     mem_free(resident->ca_file);
-    mem_free(resident->program);
+    program_done(&resident->program);
     children_end(CHILDREN_END_MS);
 }
 
@@ -535,7 +311,7 @@ int engine_resident(const struct engine_options *options)
     (void)fcntl(resident.listener, F_SETFD, FD_CLOEXEC);
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     resident.pid = getpid();
-    know_program(&resident);
+    program_know(&resident.program, options->libexec);
     if (!filter_prepare(SANDBOX_JUDGE, &err) || !filter_prepare(SANDBOX_STORE, &err))
         err = (struct error)ERROR_INIT; /* the children say so, in their verdicts */
     pool_init(&resident.pool);
