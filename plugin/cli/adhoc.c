@@ -32,6 +32,11 @@ static bool own_authority(const struct verify_values *values)
     return values->certificate_chain != NULL || values->ca_roots != NULL;
 }
 
+bool adhoc_wants_timestamp(const struct verify_values *values)
+{
+    return values->use_signed_timestamps || values->timestamp_chain != NULL;
+}
+
 static bool workflow_wanted(const struct verify_values *values)
 {
     return values->workflow_trigger != NULL || values->workflow_sha != NULL || values->workflow_name != NULL ||
@@ -144,7 +149,7 @@ static bool put_attestations(struct json_out *out, const struct verify_values *v
 /* What key and keyless authorities have in common; closes nothing. */
 static bool put_evidence_rules(struct json_out *out, const struct verify_values *values, struct error *err)
 {
-    if (values->use_signed_timestamps)
+    if (adhoc_wants_timestamp(values))
         put_reference(out, "rfc3161timestamp");
     if (!values->insecure_ignore_tlog)
         put_reference(out, "ctlog");
@@ -194,7 +199,7 @@ static void put_workflow(struct json_out *out, const struct verify_values *value
  * ctlog is there. */
 static void put_ignore_tlog(struct json_out *out, const struct verify_values *values)
 {
-    if (!values->insecure_ignore_tlog || values->use_signed_timestamps)
+    if (!values->insecure_ignore_tlog || adhoc_wants_timestamp(values))
         return;
     json_open_map(out, "pullguard");
     json_put_bool(out, "insecureIgnoreTlog", true);
@@ -255,10 +260,12 @@ static bool installed_root(const struct verify_values *values, const char *root,
         "keyless verification needs a trust root: give --trusted-root FILE or install one (pullguard trust init)");
 }
 
-/* Fills trust_root when one is needed; the document calls it ADHOC_TRUST_ROOT wherever it comes from. */
-static bool find_root(const struct verify_values *values, const char *root, struct buf *trust_root, struct error *err)
+/* Fills trust_root when one is needed, but for what --timestamp-certificate-chain brings. */
+static bool find_base(const struct verify_values *values, const char *root, struct buf *trust_root, struct error *err)
 {
-    if (values->keys.count > 0 && values->insecure_ignore_tlog && !values->use_signed_timestamps)
+    bool timestamps = values->use_signed_timestamps && values->timestamp_chain == NULL;
+
+    if (values->keys.count > 0 && values->insecure_ignore_tlog && !timestamps)
         return true;
     if (own_authority(values))
         return trust_json_from_chain(values->certificate_chain, values->ca_roots, values->ca_intermediates, trust_root,
@@ -266,6 +273,17 @@ static bool find_root(const struct verify_values *values, const char *root, stru
     if (values->trusted_root != NULL)
         return file_read(values->trusted_root, LIMIT_TRUST_ROOT_BYTES, FILE_ANY, trust_root, err);
     return installed_root(values, root, trust_root, err);
+}
+
+/* The document calls it ADHOC_TRUST_ROOT wherever it comes from. */
+static bool find_root(const struct verify_values *values, const char *root, struct buf *trust_root, struct error *err)
+{
+    CLEANUP(buf_free) struct buf base = BUF_INIT(LIMIT_TRUST_ROOT_BYTES);
+
+    if (values->timestamp_chain == NULL)
+        return find_base(values, root, trust_root, err);
+    return find_base(values, root, &base, err) &&
+           trust_json_with_timestamps(buf_as_span(&base), values->timestamp_chain, trust_root, err);
 }
 
 bool adhoc_build(const struct verify_values *values, const char *root, struct adhoc *ret, struct error *err)

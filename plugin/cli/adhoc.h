@@ -19,6 +19,7 @@ struct verify_values {
     const char *workflow_trigger, *workflow_sha, *workflow_name, *workflow_repository, *workflow_ref;
     const char *trusted_root;
     const char *certificate_chain, *ca_roots, *ca_intermediates;
+    const char *timestamp_chain;
     bool insecure_ignore_tlog, insecure_ignore_sct, use_signed_timestamps;
     bool insecure_registry, http_registry;
     const char *username, *password, *token;
@@ -67,7 +68,9 @@ struct verify_values {
     VERIFY_OPTION("insecure-ignore-sct", 0, OPTION_FLAG, NULL, insecure_ignore_sct, \
                   "accept certificates without a signed certificate timestamp"), \
     VERIFY_OPTION("use-signed-timestamps", 0, OPTION_FLAG, NULL, use_signed_timestamps, \
-                  "demand a timestamp of a timestamp authority (RFC 3161)")
+                  "demand a timestamp of a timestamp authority (RFC 3161)"), \
+    VERIFY_OPTION("timestamp-certificate-chain", 0, OPTION_TEXT, "FILE", timestamp_chain, \
+                  "demand a timestamp of this authority: PEM chain, its own certificate (if there) first, root last")
 /* How to reach the registry. */
 #define REGISTRY_OPTIONS \
     VERIFY_OPTION("allow-insecure-registry", 0, OPTION_FLAG, NULL, insecure_registry, \
@@ -95,6 +98,9 @@ struct adhoc {
     struct buf trust_root; /* JSON; empty = none */
 };
 void adhoc_done(struct adhoc *adhoc);
+
+/* Is a signed timestamp demanded? */
+bool adhoc_wants_timestamp(const struct verify_values *values);
 
 /*
  * Writes document and trust root. Errors: BAD_REQUEST for flags that do not go together, NOT_FOUND and IO for files.

@@ -6,6 +6,8 @@
 #include "base/encode.h"
 #include "base/json_out.h"
 #include "base/limits.h"
+#include "base/mem.h"
+#include "base/tree.h"
 #include "plugin/cli/input.h"
 
 static const char pem_begin[] = "-----BEGIN CERTIFICATE-----";
@@ -109,6 +111,18 @@ static bool put_authorities(struct json_out *out, const char *chain, const char 
     return true;
 }
 
+static const char media_type[] = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
+
+static bool finish(struct buf *json, struct buf *ret, struct error *err)
+{
+    if (!buf_ok(json))
+        return error_set(err, REASON_LIMIT, "the certificates do not fit into a trust root of %d bytes",
+                         LIMIT_TRUST_ROOT_BYTES);
+    *ret = *json;
+    *json = (struct buf){ 0 };
+    return true;
+}
+
 bool trust_json_from_chain(const char *chain, const char *roots, const char *intermediates, struct buf *ret,
                            struct error *err)
 {
@@ -116,7 +130,7 @@ bool trust_json_from_chain(const char *chain, const char *roots, const char *int
     struct json_out out = json_out_to(&json);
 
     json_open_map(&out, NULL);
-    json_put_str(&out, "mediaType", "application/vnd.dev.sigstore.trustedroot+json;version=0.1");
+    json_put_str(&out, "mediaType", media_type);
     json_open_list(&out, "tlogs");
     json_close_list(&out);
     json_open_list(&out, "certificateAuthorities");
@@ -128,10 +142,43 @@ bool trust_json_from_chain(const char *chain, const char *roots, const char *int
     json_open_list(&out, "timestampAuthorities");
     json_close_list(&out);
     json_close_map(&out);
-    if (!buf_ok(&json))
-        return error_set(err, REASON_LIMIT, "the certificates do not fit into a trust root of %d bytes",
-                         LIMIT_TRUST_ROOT_BYTES);
-    *ret = json;
-    json = (struct buf){ 0 };
+    return finish(&json, ret, err);
+}
+
+/* All members but the one that is written anew. */
+static bool copy_members(struct json_out *out, const struct node *root, struct error *err)
+{
+    for (const struct node *member = root != NULL ? root->child : NULL; member != NULL; member = member->next) {
+        CLEANUP(mem_freep) char *name = span_dup(member->name);
+
+        if (name == NULL)
+            return error_oom(err);
+        if (strcmp(name, "timestampAuthorities") != 0)
+            json_put_node(out, name, member);
+    }
     return true;
+}
+
+bool trust_json_with_timestamps(struct span root, const char *chain, struct buf *ret, struct error *err)
+{
+    CLEANUP(buf_free) struct buf json = BUF_INIT(LIMIT_TRUST_ROOT_BYTES);
+    CLEANUP(certificates_done) struct certificates none = { 0 };
+    CLEANUP(certificates_done) struct certificates file = { 0 };
+    CLEANUP(tree_freep) struct tree *tree = NULL;
+    struct json_out out = json_out_to(&json);
+
+    if (!certificates_read(chain, &file, err) ||
+        (root.len > 0 && !json_parse(root, "trusted root", TREE_NO_PLACES, &tree, err)))
+        return false;
+    json_open_map(&out, NULL);
+    if (tree == NULL)
+        json_put_str(&out, "mediaType", media_type);
+    if (!copy_members(&out, tree_root(tree), err))
+        return false;
+    json_open_list(&out, "timestampAuthorities");
+    if (!put_authority(&out, &none, NULL, &file, chain, 0, file.count, err))
+        return false;
+    json_close_list(&out);
+    json_close_map(&out);
+    return finish(&json, ret, err);
 }

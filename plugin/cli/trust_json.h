@@ -13,4 +13,10 @@
 bool trust_json_from_chain(const char *chain, const char *roots, const char *intermediates, struct buf *ret,
                            struct error *err) MUST_CHECK;
 
+/*
+ * The trust root (empty = nothing else is trusted) with one timestamp authority in place of its own: the PEM chain of a
+ * file, the authority's own certificate first when it is there, its root last.
+ */
+bool trust_json_with_timestamps(struct span root, const char *chain, struct buf *ret, struct error *err) MUST_CHECK;
+
 #endif

@@ -57,7 +57,7 @@ void verify_out_header(const struct verify_values *values, const char *reference
         header_line("The specified annotations were verified.");
     if (!values->insecure_ignore_tlog && all_have_log(claims, count))
         header_line("Existence of the claims in the transparency log was verified offline");
-    if (values->use_signed_timestamps && all_have_timestamp(claims, count))
+    if (adhoc_wants_timestamp(values) && all_have_timestamp(claims, count))
         header_line("The signed timestamps were verified using trusted timestamp authority certificates");
     if (values->keys.count > 0)
         header_line("The signatures were verified against the specified public key");

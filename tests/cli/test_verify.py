@@ -191,6 +191,43 @@ def test_key_with_a_log_entry():
     want_text(result.err, "no_timestamp", result)
 
 
+def test_an_authority_of_ones_own_for_timestamps():
+    """--timestamp-certificate-chain demands a timestamp of that authority, in place of those of the trust root."""
+    key = ["--key", KEY, "--insecure-ignore-tlog"]
+    with open(ROOT, encoding="utf-8") as file:
+        trusted = json.load(file)
+    chain = trusted["timestampAuthorities"][0]["certChain"]["certificates"]
+    with tempfile.TemporaryDirectory() as directory:
+        own, bare = os.path.join(directory, "tsa.pem"), os.path.join(directory, "root.json")
+        with open(own, "w", encoding="ascii") as file:
+            for one in chain:
+                file.write("-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n" % one["rawBytes"])
+        with open(bare, "w", encoding="utf-8") as file:
+            json.dump({**trusted, "timestampAuthorities": []}, file)
+        stranger = os.path.join(VECTORS, "keys/byo-pki/chain.pem")
+        for flags, name, code, text in (
+                (key, "key-bundle-r2", 0, "The signed timestamps were verified"),
+                (key, "key-bundle-r1", 1, "no_timestamp"),
+                (["--key", KEY, "--trusted-root", ROOT], "key-bundle-r2", 0, "transparency log was verified offline"),
+                (KEYLESS[:-1] + [bare], "kl-bundle-r2", 0, "The signed timestamps were verified"),
+                (KEYLESS, "kl-legacy", 1, "no_timestamp")):
+            result = verify(*flags, "--timestamp-certificate-chain", own, HOST + "/demo/%s:v1" % name)
+            want_code(result, code)
+            want_text(result.err, text, result)
+        result = verify(*KEYLESS[:-1], bare, "--use-signed-timestamps", HOST + "/demo/kl-bundle-r2:v1")
+        want_code(result, 1)
+        for flags in (key, ["--key", KEY, "--trusted-root", ROOT], KEYLESS):
+            name = "kl-bundle-r2" if flags is KEYLESS else "key-bundle-r2"
+            result = verify(*flags, "--timestamp-certificate-chain", stranger, HOST + "/demo/%s:v1" % name)
+            want_code(result, 1)
+            want_text(result.err, "no_timestamp" if flags is not KEYLESS else "untrusted_chain", result)
+        for flags, text in ((["--timestamp-certificate-chain", KEY], "BEGIN CERTIFICATE"),
+                            (["--timestamp-certificate-chain", own + "x"], own + "x")):
+            result = verify(*key, *flags, HOST + "/demo/key-bundle-r2:v1")
+            want_code(result, 2)
+            want_text(result.err, text, result)
+
+
 def test_keyless():
     for name in ("kl-legacy", "kl-legacy-tsa", "kl-bundle-r1", "kl-bundle-r2"):
         result = verify(*KEYLESS, HOST + "/demo/%s:v1" % name)
