@@ -221,6 +221,7 @@ static bool verify_root(struct verification *run, const struct signer *signer, c
 {
     const struct trust_root *root = run->input->roots[chain->root];
     struct standing standing CLEANUP(standing_done) = {.why = ERROR_INIT};
+    const char *more = "";
     bool valid;
 
     if (claim->time_count > 0) {
@@ -233,6 +234,9 @@ static bool verify_root(struct verification *run, const struct signer *signer, c
     if (!standing.some) {
         chain->now_used = true;
         look_at(root, signer, run->input->now, true, &valid, &standing);
+        /* The usual cause is not the certificate, which lives for minutes, but a proof that failed. */
+        if (!valid && standing.why.reason == REASON_EXPIRED)
+            more = ", and no verified log entry or timestamp proves an earlier time";
     }
     chain->chain_verified = standing.all;
     if (standing.issuer &&
@@ -240,7 +244,7 @@ static bool verify_root(struct verification *run, const struct signer *signer, c
         chain->sct_verified = true;
     if (chain->chain_verified && chain->sct_verified)
         return true;
-    chain->problem = mem_strdup(standing.why.text);
+    chain->problem = mem_printf("%s%s", standing.why.text, more);
     return chain->problem ? true : error_oom(err);
 }
 
