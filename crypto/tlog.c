@@ -56,10 +56,20 @@ bool tlog_host_of_url(struct span url, char *dst, size_t dst_size)
     if (scheme == SIZE_MAX)
         return false;
     host = span_cut(url, scheme + 3, url.len);
-    while (end < host.len && host.ptr[end] != '/' && host.ptr[end] != '?' && host.ptr[end] != '#')
+    while (end < host.len && !memchr("/?#", host.ptr[end], 3))
         end++;
     host = span_cut(host, 0, end);
-    if (host.len == 0 || host.len >= dst_size || span_has_nul(host) || span_find_byte(host, '@') != SIZE_MAX)
+    if (span_has_nul(host) || span_find_byte(host, '@') != SIZE_MAX)
+        return false;
+    if (span_starts(host, "[")) {
+        end = span_find_byte(host, ']');
+        if (end == SIZE_MAX)
+            return false;
+        host = span_cut(host, 1, end - 1);
+    } else {
+        host = span_cut(host, 0, span_find_byte(host, ':'));
+    }
+    if (host.len == 0 || host.len >= dst_size)
         return false;
     memcpy(dst, host.ptr, host.len);
     dst[host.len] = '\0';

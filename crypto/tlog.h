@@ -30,7 +30,8 @@ bool tlog_id_of_key(const struct pubkey *key, struct tlog_id *ret) MUST_CHECK;
 /* The id a v2 log of this host has with this key: Ed25519 SHA-256(host LF 01 key), else as above. */
 bool tlog_id_of_v2(const char *host, const struct pubkey *key, struct tlog_id *ret) MUST_CHECK;
 bool tlog_id_eq(const struct tlog_id *id, struct span bytes);
-/* "https://log2025-1.rekor.sigstore.dev/x" -> "log2025-1.rekor.sigstore.dev" (with a port when there is one). */
+/* "https://log2025-1.rekor.sigstore.dev:443/x" -> "log2025-1.rekor.sigstore.dev": the origin has no port, nor brackets.
+ */
 bool tlog_host_of_url(struct span url, char *dst, size_t dst_size) MUST_CHECK;
 
 /* What a SET signs. */

@@ -197,10 +197,20 @@ START_TEST(log_ids)
     ck_assert(tlog_id_of_v2("other.test", v2, &id) && !tlog_id_eq(&id, buf_as_span(&id2)));
     ck_assert(!tlog_id_eq(&id, span_of(id.bytes, 31)));
     ck_assert(tlog_host_of_url(span_str("https://log.test:8080/api?x"), host, sizeof(host)));
-    ck_assert_str_eq(host, "log.test:8080");
+    ck_assert_str_eq(host, "log.test");
+    ck_assert(tlog_host_of_url(span_str("https://log.test:8080"), host, sizeof(host)));
+    ck_assert_str_eq(host, "log.test");
+    ck_assert(tlog_host_of_url(span_str("http://[::1]:3003/"), host, sizeof(host)));
+    ck_assert_str_eq(host, "::1");
+    ck_assert(tlog_host_of_url(span_str("http://[fd00::2]"), host, sizeof(host)));
+    ck_assert_str_eq(host, "fd00::2");
+    ck_assert(!tlog_host_of_url(span_str("http://[::1/"), host, sizeof(host)));
+    ck_assert(!tlog_host_of_url(span_str("https://:8080/"), host, sizeof(host)));
     ck_assert(!tlog_host_of_url(span_str("log.test"), host, sizeof(host)));
     ck_assert(!tlog_host_of_url(span_str("https:///x"), host, sizeof(host)));
     ck_assert(!tlog_host_of_url(span_str("https://user@log.test/"), host, sizeof(host)));
+    ck_assert(!tlog_host_of_url(span_str("https://log.test:x@other.test/"), host, sizeof(host)));
+    ck_assert(!tlog_host_of_url(span_of("https://log.test\0.other.test/", 29), host, sizeof(host)));
 }
 END_TEST
 
