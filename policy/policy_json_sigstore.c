@@ -42,9 +42,15 @@ static bool add_key(struct load *load, const struct path *path, const struct nod
     /* The format knows SHA-256 only. */
     const struct member like = {.hash = DIGEST_SHA256};
     struct buf bytes CLEANUP(buf_free) = {0};
+    size_t before = authority->member_count;
 
-    return read_member(load, path, node, is_file, &bytes) &&
-           load_key_blocks(load, path, node, authority, &like, buf_as_span(&bytes));
+    if (!read_member(load, path, node, is_file, &bytes) ||
+        !load_key_blocks(load, path, node, authority, &like, buf_as_span(&bytes)))
+        return false;
+    return authority->member_count - before == 1 ||
+           load_fail(load, path, node,
+                     "holds several keys, of which containers' tools read the first alone; list them one by one under "
+                     "keyPaths or keyDatas");
 }
 
 /* One of the four forms: a path, paths, base64, several base64. */
