@@ -323,6 +323,25 @@ bool pubkey_eq(const struct pubkey *a, const struct pubkey *b)
     return span_eq(pubkey_spki(a), pubkey_spki(b));
 }
 
+const char *pubkey_ecdsa_details(const struct pubkey *key, enum digest_alg *ret_hash)
+{
+    switch (key->type) {
+    case KEY_EC_P256:
+        *ret_hash = DIGEST_SHA256;
+        return "PKIX_ECDSA_P256_SHA_256";
+    case KEY_EC_P384:
+        *ret_hash = DIGEST_SHA384;
+        return "PKIX_ECDSA_P384_SHA_384";
+    case KEY_EC_P521:
+        *ret_hash = DIGEST_SHA512;
+        return "PKIX_ECDSA_P521_SHA_512";
+    case KEY_RSA:
+    case KEY_ED25519:
+        break;
+    }
+    return NULL;
+}
+
 const char *pubkey_hint(const struct pubkey *key)
 {
     return key->hint;

@@ -36,6 +36,8 @@ struct span pubkey_spki(const struct pubkey *key);            /* DER; lives with
 bool pubkey_eq(const struct pubkey *a, const struct pubkey *b);
 /* Appends the PEM block PUBLIC KEY. */
 void pubkey_write_pem(const struct pubkey *key, struct buf *buf);
+/* Sigstore's name (PublicKeyDetails) for an ECDSA key and the hash of its curve; NULL for keys of other types. */
+const char *pubkey_ecdsa_details(const struct pubkey *key, enum digest_alg *ret_hash);
 /* base64(SHA-256(SPKI)): the hint cosign writes into bundles. */
 const char *pubkey_hint(const struct pubkey *key);
 

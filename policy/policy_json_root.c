@@ -71,25 +71,10 @@ static bool put_authority(struct json_out *out, const struct buf *anchor, struct
     return true;
 }
 
-static const char *key_details(const struct pubkey *key)
-{
-    switch (pubkey_type(key)) {
-    case KEY_EC_P256:
-        return "PKIX_ECDSA_P256_SHA_256";
-    case KEY_EC_P384:
-        return "PKIX_ECDSA_P384_SHA_384";
-    case KEY_EC_P521:
-        return "PKIX_ECDSA_P521_SHA_512";
-    case KEY_RSA:
-    case KEY_ED25519:
-        break;
-    }
-    return NULL;
-}
-
 static bool put_log(struct json_out *out, const struct pubkey *key, struct error *err)
 {
-    const char *details = key_details(key);
+    enum digest_alg hash;
+    const char *details = pubkey_ecdsa_details(key, &hash);
 
     /* The format allows ECDSA only (containers-policy.json(5), rekorPublicKey). */
     if (details == NULL)

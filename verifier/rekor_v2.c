@@ -45,24 +45,12 @@ static const char *rsa_details(const struct pubkey *key)
  */
 static const char *key_details(const struct pubkey *key, enum digest_alg *ret_alg)
 {
-    *ret_alg = DIGEST_SHA256;
-    switch (pubkey_type(key)) {
-    case KEY_EC_P256:
-        return "PKIX_ECDSA_P256_SHA_256";
-    case KEY_EC_P384:
-        *ret_alg = DIGEST_SHA384;
-        return "PKIX_ECDSA_P384_SHA_384";
-    case KEY_EC_P521:
-        *ret_alg = DIGEST_SHA512;
-        return "PKIX_ECDSA_P521_SHA_512";
-    case KEY_ED25519:
-        *ret_alg = DIGEST_SHA512;
-        return "PKIX_ED25519_PH";
-    case KEY_RSA:
-        return rsa_details(key);
-    default:
-        return NULL;
-    }
+    const char *ecdsa = pubkey_ecdsa_details(key, ret_alg);
+
+    if (ecdsa)
+        return ecdsa;
+    *ret_alg = pubkey_type(key) == KEY_ED25519 ? DIGEST_SHA512 : DIGEST_SHA256;
+    return pubkey_type(key) == KEY_ED25519 ? "PKIX_ED25519_PH" : rsa_details(key);
 }
 
 static bool message_digest(const struct rekor_subject *subject, enum digest_alg alg, struct digest *ret)
