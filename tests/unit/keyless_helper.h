@@ -15,6 +15,7 @@
 #include "tests/lib/test_registry.h"
 #include "tests/lib/test_signer.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/json_text.h"
 #include "verifier/claims.h"
 #include "verifier/trustroot.h"
 #include "verifier/verify.h"
@@ -169,28 +170,13 @@ static UNUSED void splice(struct buf *text, size_t at, size_t len, struct span w
 static UNUSED struct span value_of(struct span text, const char *name)
 {
     char needle[80];
-    size_t start, end, depth = 0;
-    bool quoted = false;
+    size_t start;
 
     (void)snprintf(needle, sizeof(needle), "\"%s\":", name);
     start = span_find(text, needle);
     ck_assert_msg(start != SIZE_MAX, "%s is not in the bundle", name);
     start += strlen(needle);
-    for (end = start; end < text.len; end++) {
-        uint8_t c = text.ptr[end];
-
-        if (quoted && c == '\\')
-            end++;
-        else if (c == '"')
-            quoted = !quoted;
-        else if (!quoted && (c == '{' || c == '['))
-            depth++;
-        else if (!quoted && depth == 0 && (c == '}' || c == ']' || c == ','))
-            break;
-        else if (!quoted && (c == '}' || c == ']'))
-            depth--;
-    }
-    return span_cut(text, start, end - start);
+    return span_cut(text, start, value_end(text, start) - start);
 }
 
 static UNUSED void set_value(struct buf *text, const char *name, struct span value)

@@ -12,6 +12,7 @@
 #include "crypto/init.h"
 #include "tests/lib/test_registry.h"
 #include "tests/unit/harness.h"
+#include "tests/unit/json_text.h"
 #include "verifier/claims.h"
 #include "verifier/discover.h"
 #include "verifier/object.h"
@@ -47,6 +48,8 @@ struct run {
     struct verify_key anchor;
     struct verify_place place;
     struct verify_input input;
+    struct discovery discovery; /* what is found in the sample as it is */
+    struct claims notes;
     size_t mutants, claimed;
 };
 
@@ -71,10 +74,13 @@ static UNUSED void run_start(struct run *run, const char *repository, const char
     (void)test_registry_run(&run->registry, &run->input, &run->set);
     ck_assert(verify_claims(&run->input, &run->set, &run->claims, &err));
     ck_assert_uint_gt(run->claims.count, 0);
+    ck_assert(discover(&run->input, &run->set, &run->notes, &run->discovery, &err));
 }
 
 static UNUSED void run_done(struct run *run)
 {
+    discovery_done(&run->discovery);
+    claims_done(&run->notes);
     claims_done(&run->claims);
     evidence_set_done(&run->set);
     test_registry_done(&run->registry);
@@ -197,29 +203,6 @@ static UNUSED void attempt_manifest(struct run *run, const void *context, struct
 }
 
 /* --- Each member of each JSON object: missing, twice, of every other type --- */
-
-/* The end of the JSON value that starts at `at`. */
-static UNUSED size_t value_end(struct span text, size_t at)
-{
-    size_t depth = 0;
-    bool quoted = false;
-
-    for (size_t i = at; i < text.len; i++) {
-        uint8_t c = text.ptr[i];
-
-        if (quoted && c == '\\')
-            i++;
-        else if (c == '"')
-            quoted = !quoted;
-        else if (!quoted && (c == '{' || c == '['))
-            depth++;
-        else if (!quoted && depth == 0 && (c == '}' || c == ']' || c == ','))
-            return i;
-        else if (!quoted && (c == '}' || c == ']'))
-            depth--;
-    }
-    return text.len;
-}
 
 /* The next `"name":` at or after *at outside of strings: its quote goes to *ret_start, its value to *ret_value. */
 static UNUSED bool next_member(struct span text, size_t *at, size_t *ret_start, size_t *ret_value)

@@ -32,23 +32,17 @@ static void mutate(struct run *run, struct span bytes, try_fn *attempt, const vo
 START_TEST(no_mutant_proves_more)
 {
     struct run run;
-    struct discovery discovery = {0};
-    struct claims notes = {0};
-    struct error err = ERROR_INIT;
 
     run_start(&run, samples[_i].repository, samples[_i].key, samples[_i].attestation);
-    ck_assert(discover(&run.input, &run.set, &notes, &discovery, &err));
-    for (size_t i = 0; i < discovery.count; i++) {
-        try_blob(&run, &discovery.candidates[i], discovery.candidates[i].evidence->body,
+    for (size_t i = 0; i < run.discovery.count; i++) {
+        try_blob(&run, &run.discovery.candidates[i], run.discovery.candidates[i].evidence->body,
                  0); /* unchanged: through the same hands */
-        mutate(&run, discovery.candidates[i].evidence->body, attempt_blob, &discovery.candidates[i]);
+        mutate(&run, run.discovery.candidates[i].evidence->body, attempt_blob, &run.discovery.candidates[i]);
     }
     ck_assert_uint_gt(run.claimed, 0);
     for (size_t i = 0; i < run.set.count; i++)
         if (run.set.wants[i].kind == WANT_MANIFEST && run.set.items[i].status == EVIDENCE_FOUND)
             mutate(&run, run.set.items[i].body, attempt_manifest, &i);
-    discovery_done(&discovery);
-    claims_done(&notes);
     run_done(&run);
 }
 END_TEST
@@ -57,17 +51,11 @@ END_TEST
 START_TEST(parts_do_not_mix)
 {
     struct run run;
-    struct discovery discovery = {0};
-    struct claims notes = {0};
-    struct error err = ERROR_INIT;
 
     run_start(&run, "demo/sigs", "cosign.pub", false);
-    ck_assert(discover(&run.input, &run.set, &notes, &discovery, &err));
-    for (size_t i = 0; i < discovery.count; i++)
-        for (size_t j = 0; j < discovery.count; j++)
-            try_blob(&run, &discovery.candidates[i], discovery.candidates[j].evidence->body, j);
-    discovery_done(&discovery);
-    claims_done(&notes);
+    for (size_t i = 0; i < run.discovery.count; i++)
+        for (size_t j = 0; j < run.discovery.count; j++)
+            try_blob(&run, &run.discovery.candidates[i], run.discovery.candidates[j].evidence->body, j);
     run_done(&run);
 }
 END_TEST
@@ -75,20 +63,14 @@ END_TEST
 START_TEST(no_member_can_be_left_out_or_exchanged)
 {
     struct run run;
-    struct discovery discovery = {0};
-    struct claims notes = {0};
-    struct error err = ERROR_INIT;
 
     run_start(&run, samples[_i].repository, samples[_i].key, samples[_i].attestation);
-    ck_assert(discover(&run.input, &run.set, &notes, &discovery, &err));
-    for (size_t i = 0; i < discovery.count; i++)
-        break_members(&run, discovery.candidates[i].evidence->body, attempt_blob, &discovery.candidates[i]);
+    for (size_t i = 0; i < run.discovery.count; i++)
+        break_members(&run, run.discovery.candidates[i].evidence->body, attempt_blob, &run.discovery.candidates[i]);
     for (size_t i = 0; i < run.set.count; i++)
         if (run.set.wants[i].kind == WANT_MANIFEST && run.set.items[i].status == EVIDENCE_FOUND)
             break_members(&run, run.set.items[i].body, attempt_manifest, &i);
     ck_assert_uint_gt(run.mutants, 50);
-    discovery_done(&discovery);
-    claims_done(&notes);
     run_done(&run);
 }
 END_TEST
@@ -97,20 +79,15 @@ END_TEST
 START_TEST(members_of_other_bundles_do_not_fit)
 {
     struct run run, donor;
-    struct discovery mine = {0}, theirs = {0};
-    struct claims notes = {0};
-    struct error err = ERROR_INIT;
     struct span text, other;
 
     run_start(&run, samples[_i].repository, samples[_i].key, samples[_i].attestation);
-    ck_assert(discover(&run.input, &run.set, &notes, &mine, &err));
-    text = mine.candidates[0].evidence->body;
+    text = run.discovery.candidates[0].evidence->body;
     for (size_t step = 1; step < (secure_getenv("PG_SLOW") ? COUNT : 6); step++) {
         size_t at = 0, start, value, i = ((size_t)_i + step) % COUNT;
 
         run_start(&donor, samples[i].repository, samples[i].key, samples[i].attestation);
-        ck_assert(discover(&donor.input, &donor.set, &notes, &theirs, &err));
-        other = theirs.candidates[0].evidence->body;
+        other = donor.discovery.candidates[0].evidence->body;
         while (next_member(text, &at, &start, &value)) {
             size_t seek = 0, their_start, their_value;
             struct span name = span_cut(text, start, value - start);
@@ -120,14 +97,11 @@ START_TEST(members_of_other_bundles_do_not_fit)
                 continue;
             while (next_member(other, &seek, &their_start, &their_value))
                 if (span_eq(name, span_cut(other, their_start, their_value - their_start)))
-                    splice(&run, &mine.candidates[0], attempt_blob, text, value, value_end(text, value),
+                    splice(&run, &run.discovery.candidates[0], attempt_blob, text, value, value_end(text, value),
                            span_cut(other, their_value, value_end(other, their_value) - their_value));
         }
-        discovery_done(&theirs);
         run_done(&donor);
     }
-    discovery_done(&mine);
-    claims_done(&notes);
     run_done(&run);
 }
 END_TEST

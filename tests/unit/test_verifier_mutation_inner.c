@@ -269,23 +269,18 @@ static void break_strings(struct run *run, struct span text, try_fn *attempt, co
 START_TEST(no_inner_field_can_be_left_out_or_exchanged)
 {
     struct run run;
-    struct discovery discovery = {0};
-    struct claims notes = {0};
-    struct error err = ERROR_INIT;
     size_t kinds[KINDS] = {0};
 
     run_start(&run, samples[_i].repository, samples[_i].key, samples[_i].attestation);
-    ck_assert(discover(&run.input, &run.set, &notes, &discovery, &err));
-    for (size_t i = 0; i < discovery.count; i++)
-        break_strings(&run, discovery.candidates[i].evidence->body, attempt_blob, &discovery.candidates[i], 0, kinds);
+    for (size_t i = 0; i < run.discovery.count; i++)
+        break_strings(&run, run.discovery.candidates[i].evidence->body, attempt_blob, &run.discovery.candidates[i], 0,
+                      kinds);
     for (size_t i = 0; i < run.set.count; i++)
         if (run.set.wants[i].kind == WANT_MANIFEST && run.set.items[i].status == EVIDENCE_FOUND)
             break_strings(&run, run.set.items[i].body, attempt_manifest, &i, 0, kinds);
     ck_assert(kinds[KIND_DER] > 0 || strstr(samples[_i].repository, "ed25519")); /* an ECDSA signature at least */
     if (strstr(samples[_i].repository, "kl-"))
         ck_assert(kinds[KIND_JSON] > 0 && kinds[KIND_DER] > 1 && kinds[KIND_LINES] > 0);
-    discovery_done(&discovery);
-    claims_done(&notes);
     run_done(&run);
 }
 END_TEST
