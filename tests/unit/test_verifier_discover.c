@@ -189,35 +189,41 @@ START_TEST(null_is_absence_in_a_listing)
 }
 END_TEST
 
-START_TEST(foreign_referrers_hide_nothing)
+/* A hundred manifests of others in front of ours; `more` members in each, and in what the listing says of it. */
+static void put_crowd(struct run *run, const char *more, const char *listed, struct buf *descriptors)
 {
-    struct buf bundle, descriptors = BUF_INIT(1000000);
-    struct run run;
-    char digest[DIGEST_TEXT_BYTES];
+    struct buf bundle;
 
-    run_start(&run);
     for (int i = 0; i < 100; i++) {
-        char manifest[600];
+        char manifest[600], digest[DIGEST_TEXT_BYTES];
 
         (void)snprintf(manifest, sizeof(manifest),
-                       "{\"schemaVersion\":2,\"artifactType\":\"application/spdx+json\"," CONFIG
-                       ",\"layers\":[],\"annotations\":{\"n\":\"%d\"}}",
-                       i);
-        test_registry_put_digest(&run.registry, WANT_MANIFEST, REPO, NULL, span_str(manifest), digest);
-        buf_printf(&descriptors,
-                   "{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"size\":%zu,\"digest\":\"%s\","
-                   "\"artifactType\":\"application/spdx+json\"}%s", strlen(manifest), digest, i < 99 ? "," : "");
+                       "{\"schemaVersion\":2,%s" CONFIG ",\"layers\":[],\"annotations\":{\"n\":\"%d\"}}", more, i);
+        test_registry_put_digest(&run->registry, WANT_MANIFEST, REPO, NULL, span_str(manifest), digest);
+        buf_printf(descriptors,
+                   "{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"size\":%zu,\"digest\":\"%s\",%s}%s",
+                   strlen(manifest), digest, listed, i < 99 ? "," : "");
     }
     test_bundle(key, span_str(GOOD_STATEMENT), &bundle);
-    test_put_bundle(&run.registry, REPO, buf_as_span(&bundle), NULL, &descriptors);
-    test_put_index(&run.registry, WANT_MANIFEST, REPO, "sha256-" HEX, NULL, buf_cstr(&descriptors));
+    test_put_bundle(&run->registry, REPO, buf_as_span(&bundle), NULL, descriptors);
+    test_put_index(&run->registry, WANT_MANIFEST, REPO, "sha256-" HEX, NULL, buf_cstr(descriptors));
+    buf_free(&bundle);
+}
+
+START_TEST(foreign_referrers_hide_nothing)
+{
+    struct buf descriptors = BUF_INIT(1000000);
+    struct run run;
+
+    run_start(&run);
+    put_crowd(&run, "\"artifactType\":\"application/spdx+json\",", "\"artifactType\":\"application/spdx+json\"",
+              &descriptors);
     run_go(&run);
     ck_assert_uint_eq(run.claims.count, 1);
     ck_assert_int_eq(run.claims.findings[0].reason, REASON_LIMIT);
     ck_assert_int_eq(run.claims.findings[1].reason, REASON_NO_SIGNATURE);
     ck_assert_uint_le(run.registry.requests, 3 + LIMIT_REFERRERS + 1);
     run_done(&run);
-    buf_free(&bundle);
     buf_free(&descriptors);
 }
 END_TEST
@@ -245,34 +251,19 @@ END_TEST
 /* A hundred attestations of our own kind, said so by the listing, take no place of the one signature behind them. */
 START_TEST(attestations_crowd_nothing_out)
 {
-    struct buf bundle, descriptors = BUF_INIT(1000000);
+    struct buf descriptors = BUF_INIT(1000000);
     struct run run;
-    char digest[DIGEST_TEXT_BYTES];
 
     run_start(&run);
-    for (int i = 0; i < 100; i++) {
-        char manifest[200];
-
-        (void)snprintf(manifest, sizeof(manifest),
-                       "{\"schemaVersion\":2," CONFIG ",\"layers\":[],\"annotations\":{\"n\":\"%d\"}}", i);
-        test_registry_put_digest(&run.registry, WANT_MANIFEST, REPO, NULL, span_str(manifest), digest);
-        buf_printf(
-            &descriptors,
-            "{\"mediaType\":\"application/"
-            "vnd.oci.image.manifest.v1+json\",\"size\":%zu,\"digest\":\"%s\",\"artifactType\":"
-            "\"application/vnd.dev.sigstore.bundle.v0.3+json\",\"annotations\":{\"dev.sigstore.bundle.predicateType\":"
-            "\"https://cosign.sigstore.dev/attestation/vuln/v1\"}}%s",
-            strlen(manifest), digest, i < 99 ? "," : "");
-    }
-    test_bundle(key, span_str(GOOD_STATEMENT), &bundle);
-    test_put_bundle(&run.registry, REPO, buf_as_span(&bundle), NULL, &descriptors);
-    test_put_index(&run.registry, WANT_MANIFEST, REPO, "sha256-" HEX, NULL, buf_cstr(&descriptors));
+    put_crowd(&run, "",
+              "\"artifactType\":\"application/vnd.dev.sigstore.bundle.v0.3+json\",\"annotations\":"
+              "{\"dev.sigstore.bundle.predicateType\":\"https://cosign.sigstore.dev/attestation/vuln/v1\"}",
+              &descriptors);
     run_go(&run);
     ck_assert_uint_eq(run.claims.count, 1);
     ck_assert_uint_eq(run.claims.finding_count, 0);
     ck_assert_uint_le(run.registry.requests, 3 + 2);
     run_done(&run);
-    buf_free(&bundle);
     buf_free(&descriptors);
 }
 END_TEST
