@@ -2,11 +2,8 @@
 /* The client's workflow (TUF specification section 5), one file at a time. */
 #include "verifier/tuf.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/encode.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "verifier/tuf_internal.h"
@@ -14,41 +11,6 @@
 enum {
     MAX_ROOTS = 256, /* new roots in one update */
     TARGET_PATH_MAX = 256,
-};
-
-/* What go-tuf allows (sigstore.md 3.9), bytes. */
-static const size_t max_bytes[TUF_ROLES] = {512000, 16384, 2000000, 5000000};
-
-enum step {
-    STEP_ROOT,
-    STEP_TIMESTAMP,
-    STEP_SNAPSHOT,
-    STEP_TARGETS,
-    STEP_DELEGATED, /* metadata of tuf.search's role is wanted */
-    STEP_FILES,
-    STEP_DONE,
-    STEP_FAILED
-};
-
-struct target {
-    char *name; /* owned */
-    struct tuf_meta meta;
-    uint8_t *bytes; /* owned */
-    size_t len;
-};
-
-struct tuf {
-    enum step step;
-    int64_t now;
-    size_t roots_read;
-    struct tuf_document trusted[TUF_ROLES];
-    struct target targets[TUF_MAX_TARGETS];
-    size_t target_count;
-    size_t target_at; /* STEP_FILES: the one wanted */
-    bool consistent;  /* consistent_snapshot: names carry versions and hashes */
-    struct tuf_delegated delegated[TUF_MAX_DELEGATIONS];
-    size_t delegated_count;
-    struct tuf_search search;
 };
 
 static bool fail(struct tuf *tuf)
@@ -98,7 +60,7 @@ static bool take_names(struct tuf *tuf, const char *const *names, size_t count, 
     if (count > TUF_MAX_TARGETS)
         return error_set(err, REASON_LIMIT, "more than %d targets", (int)TUF_MAX_TARGETS);
     for (size_t i = 0; i < count; i++) {
-        struct target *target = &tuf->targets[i];
+        struct tuf_file *target = &tuf->targets[i];
 
         if (!target_name_ok(names[i]))
             return error_set(err, REASON_BAD_REQUEST, "a target's name is empty, too long or no plain path");
@@ -122,7 +84,8 @@ static void load_stored(struct tuf *tuf, enum tuf_role role, struct span bytes)
     struct tuf_document document CLEANUP(tuf_document_done) = {.bytes = NULL};
     struct error ignored = ERROR_INIT;
 
-    if (bytes.len == 0 || bytes.len > max_bytes[role] || !tuf_document_parse(bytes, role, NULL, &document, &ignored) ||
+    if (bytes.len == 0 || bytes.len > tuf_max_bytes[role] ||
+        !tuf_document_parse(bytes, role, NULL, &document, &ignored) ||
         !tuf_verify_role(&tuf->trusted[TUF_ROOT], role, &document, &ignored))
         return;
     tuf_document_move(&tuf->trusted[role], &document);
@@ -141,8 +104,8 @@ bool tuf_new(const struct tuf_stored *stored, const char *const *names, size_t n
     tuf->step = STEP_ROOT;
     if (!take_names(tuf, names, name_count, stored->targets, err))
         return false;
-    if (stored->roles[TUF_ROOT].len > max_bytes[TUF_ROOT])
-        return error_set(err, REASON_LIMIT, "root.json of more than %zu bytes", max_bytes[TUF_ROOT]);
+    if (stored->roles[TUF_ROOT].len > tuf_max_bytes[TUF_ROOT])
+        return error_set(err, REASON_LIMIT, "root.json of more than %zu bytes", tuf_max_bytes[TUF_ROOT]);
     if (!tuf_document_parse(stored->roles[TUF_ROOT], TUF_ROOT, NULL, root, err) ||
         !tuf_verify_role(root, TUF_ROOT, root, err))
         return error_wrap(err, "trusted root");
@@ -152,99 +115,9 @@ bool tuf_new(const struct tuf_stored *stored, const char *const *names, size_t n
     return true;
 }
 
-/* Specification 6.2: with consistent snapshots a file's name starts with its version, a target's with its hash. */
-static void metadata_name(bool versioned, const char *file, int64_t version, struct tuf_request *ret)
-{
-    if (versioned)
-        (void)snprintf(ret->name, sizeof(ret->name), "%lld.%s", (long long)version, file);
-    else
-        (void)snprintf(ret->name, sizeof(ret->name), "%s", file);
-}
-
-static void target_request(const struct tuf *tuf, const struct target *target, struct tuf_request *ret)
-{
-    const struct node *hash = node_get(target->meta.hashes, "sha256");
-    const char *slash = strrchr(target->name, '/');
-    int folder = slash ? (int)(slash - target->name) + 1 : 0;
-
-    if (!hash)
-        hash = node_get(target->meta.hashes, "sha512");
-    ret->max_bytes = (size_t)target->meta.length;
-    if (tuf->consistent && hash) /* begin_files has seen that it is hex */
-        (void)snprintf(ret->name, sizeof(ret->name), "targets/%.*s%.*s.%s", folder, target->name, (int)hash->text.len,
-                       (const char *)hash->text.ptr, target->name + folder);
-    else
-        (void)snprintf(ret->name, sizeof(ret->name), "targets/%s", target->name);
-}
-
-/* Which file of a role is wanted now, by the trusted metadata that names it. */
-static bool wanted_meta(const struct tuf *tuf, enum tuf_role role, const char *file, struct tuf_meta *ret,
-                        struct error *err)
-{
-    return tuf_meta_find(&tuf->trusted[role == TUF_SNAPSHOT ? TUF_TIMESTAMP : TUF_SNAPSHOT], file, ret, err);
-}
-
-static void role_request(const struct tuf *tuf, enum tuf_role role, const char *file, struct tuf_request *ret)
-{
-    struct tuf_meta meta = {.length = -1};
-    struct error ignored = ERROR_INIT;
-
-    ret->max_bytes = max_bytes[role];
-    if (wanted_meta(tuf, role, file, &meta, &ignored) && meta.length >= 0 && (uint64_t)meta.length < max_bytes[role])
-        ret->max_bytes = (size_t)meta.length;
-    metadata_name(tuf->consistent, file, meta.version, ret);
-}
-
-bool tuf_wants(const struct tuf *tuf, struct tuf_request *ret)
-{
-    switch (tuf->step) {
-    case STEP_ROOT:
-        ret->max_bytes = max_bytes[TUF_ROOT];
-        metadata_name(true, tuf_role_file(TUF_ROOT), tuf->trusted[TUF_ROOT].version + 1, ret);
-        return true;
-    case STEP_TIMESTAMP:
-        ret->max_bytes = max_bytes[TUF_TIMESTAMP];
-        metadata_name(false, tuf_role_file(TUF_TIMESTAMP), 0, ret);
-        return true;
-    case STEP_SNAPSHOT:
-        role_request(tuf, TUF_SNAPSHOT, tuf_role_file(TUF_SNAPSHOT), ret);
-        return true;
-    case STEP_TARGETS:
-        role_request(tuf, TUF_TARGETS, tuf_role_file(TUF_TARGETS), ret);
-        return true;
-    case STEP_DELEGATED:
-        role_request(tuf, TUF_TARGETS, tuf->search.file, ret);
-        return true;
-    case STEP_FILES:
-        target_request(tuf, &tuf->targets[tuf->target_at], ret);
-        return true;
-    case STEP_DONE:
-    case STEP_FAILED:
-    default:
-        return false;
-    }
-}
-
 bool tuf_finished(const struct tuf *tuf)
 {
     return tuf->step == STEP_DONE;
-}
-
-/* 5.3.10, 5.4.4, 5.5.6, 5.6.5: a freeze attack holds back newer files until what it serves has expired. */
-static bool check_expiry(const struct tuf *tuf, const struct tuf_document *document, struct error *err)
-{
-    char when[TIME_TEXT_BYTES];
-
-    if (document->expires > tuf->now)
-        return true;
-    return error_set(err, REASON_EXPIRED, "%s version %lld expired at %s", document->file,
-                     (long long)document->version, time_format(document->expires, when));
-}
-
-static bool rolled_back(enum tuf_role role, int64_t had, int64_t got, struct error *err)
-{
-    return error_set(err, REASON_UNTRUSTED_CHAIN, "%s would go back from version %lld to %lld (rollback)",
-                     tuf_role_file(role), (long long)had, (long long)got);
 }
 
 /* 5.3.4 to 5.3.8: by the old root's keys and by its own, and the very next version. */
@@ -276,7 +149,7 @@ static bool finish_roots(struct tuf *tuf, struct error *err)
 {
     const struct tuf_document *root = &tuf->trusted[TUF_ROOT];
 
-    if (!check_expiry(tuf, root, err))
+    if (!tuf_check_expiry(tuf, root, err))
         return false;
     tuf->consistent = false;
     if (node_get(root->signed_part, "consistent_snapshot") &&
@@ -286,54 +159,8 @@ static bool finish_roots(struct tuf *tuf, struct error *err)
     return true;
 }
 
-/* 5.5.5: no role's version goes back, and none that was there disappears. */
-static bool check_snapshot_rollback(const struct tuf_document *old, const struct tuf_document *new, struct error *err)
-{
-    const struct node *entries = node_get(old->signed_part, "meta");
-
-    for (const struct node *entry = entries ? entries->child : NULL; entry; entry = entry->next) {
-        const struct node *other = node_get_span(node_get(new->signed_part, "meta"), entry->name);
-        struct tuf_meta had, got;
-        char name[128];
-
-        text_clean(entry->name, name, sizeof(name));
-        if (!node_is(other, NODE_MAP))
-            return error_set(err, REASON_UNTRUSTED_CHAIN, "snapshot.json no longer names %s (rollback)", name);
-        if (!tuf_meta_parse(entry, false, &had, err) || !tuf_meta_parse(other, false, &got, err))
-            return false;
-        if (got.version < had.version)
-            return error_set(err, REASON_UNTRUSTED_CHAIN,
-                             "snapshot.json takes %s back from version %lld to %lld (rollback)", name,
-                             (long long)had.version, (long long)got.version);
-    }
-    return true;
-}
-
-/* Everything that binds a snapshot or (delegated) targets file to the metadata that names it. */
-static bool check_named(const struct tuf *tuf, enum tuf_role role, const struct tuf_document *document,
-                        struct error *err)
-{
-    struct tuf_meta meta;
-
-    if (!wanted_meta(tuf, role, document->file, &meta, err) ||
-        !tuf_meta_matches(&meta, span_of(document->bytes, document->len), document->file, err))
-        return false;
-    if (document->version != meta.version)
-        return error_set(err, REASON_UNTRUSTED_CHAIN,
-                         "%s is of version %lld; the %s names version %lld (mix and match)", document->file,
-                         (long long)document->version, role == TUF_SNAPSHOT ? "timestamp" : "snapshot",
-                         (long long)meta.version);
-    return check_expiry(tuf, document, err);
-}
-
-static bool check_against(const struct tuf *tuf, enum tuf_role role, const struct tuf_document *document,
-                          struct error *err)
-{
-    return tuf_verify_role(&tuf->trusted[TUF_ROOT], role, document, err) && check_named(tuf, role, document, err);
-}
-
 /* 5.7: what is known about a target that was found; stored bytes that are not that are dropped. */
-static bool take_entry(struct target *target, const struct tuf_search *found, struct error *err)
+static bool take_entry(struct tuf_file *target, const struct tuf_search *found, struct error *err)
 {
     struct error ignored = ERROR_INIT;
 
@@ -359,7 +186,7 @@ static bool take_entry(struct target *target, const struct tuf_search *found, st
 static bool find_targets(struct tuf *tuf, struct error *err)
 {
     for (size_t i = 0; i < tuf->target_count; i++) {
-        struct target *target = &tuf->targets[i];
+        struct tuf_file *target = &tuf->targets[i];
 
         if (!tuf_search_target(&tuf->trusted[TUF_TARGETS], tuf->delegated, tuf->delegated_count, target->name,
                                &tuf->search, err))
@@ -368,7 +195,7 @@ static bool find_targets(struct tuf *tuf, struct error *err)
             struct tuf_meta meta;
 
             tuf->step = STEP_DELEGATED;
-            return wanted_meta(tuf, TUF_TARGETS, tuf->search.file, &meta, err);
+            return tuf_wanted_meta(tuf, TUF_TARGETS, tuf->search.file, &meta, err);
         }
         if (!tuf->search.entry)
             return error_set(err, REASON_NOT_FOUND, "targets.json version %lld and its delegations do not name %s",
@@ -388,16 +215,17 @@ static bool advance(struct tuf *tuf, struct error *err)
     struct tuf_meta meta;
 
     if (tuf->step == STEP_SNAPSHOT) {
-        if (!wanted_meta(tuf, TUF_SNAPSHOT, tuf_role_file(TUF_SNAPSHOT), &meta, err))
+        if (!tuf_wanted_meta(tuf, TUF_SNAPSHOT, tuf_role_file(TUF_SNAPSHOT), &meta, err))
             return false;
-        if (tuf->trusted[TUF_SNAPSHOT].tree && check_against(tuf, TUF_SNAPSHOT, &tuf->trusted[TUF_SNAPSHOT], &ignored))
+        if (tuf->trusted[TUF_SNAPSHOT].tree &&
+            tuf_check_against(tuf, TUF_SNAPSHOT, &tuf->trusted[TUF_SNAPSHOT], &ignored))
             tuf->step = STEP_TARGETS;
     }
     if (tuf->step == STEP_TARGETS) {
-        if (!wanted_meta(tuf, TUF_TARGETS, tuf_role_file(TUF_TARGETS), &meta, err))
+        if (!tuf_wanted_meta(tuf, TUF_TARGETS, tuf_role_file(TUF_TARGETS), &meta, err))
             return false;
-        if (tuf->trusted[TUF_TARGETS].tree && check_against(tuf, TUF_TARGETS, &tuf->trusted[TUF_TARGETS], &ignored) &&
-            !find_targets(tuf, err))
+        if (tuf->trusted[TUF_TARGETS].tree &&
+            tuf_check_against(tuf, TUF_TARGETS, &tuf->trusted[TUF_TARGETS], &ignored) && !find_targets(tuf, err))
             return false;
     }
     if (tuf->step == STEP_FILES) {
@@ -422,15 +250,15 @@ static bool give_timestamp(struct tuf *tuf, struct span bytes, struct error *err
         return false;
     if (old->tree) {
         if (document.version < old->version)
-            return rolled_back(TUF_TIMESTAMP, old->version, document.version, err);
+            return tuf_rolled_back(TUF_TIMESTAMP, old->version, document.version, err);
         if (!tuf_meta_find(old, tuf_role_file(TUF_SNAPSHOT), &had, err))
             return false;
         if (got.version < had.version)
-            return rolled_back(TUF_SNAPSHOT, had.version, got.version, err);
+            return tuf_rolled_back(TUF_SNAPSHOT, had.version, got.version, err);
     }
     if (!old->tree || document.version > old->version)
         tuf_document_move(old, &document);
-    if (!check_expiry(tuf, old, err))
+    if (!tuf_check_expiry(tuf, old, err))
         return false;
     tuf->step = STEP_SNAPSHOT;
     return true;
@@ -442,7 +270,7 @@ static bool parse_named(const struct tuf *tuf, enum tuf_role role, const char *f
 {
     struct tuf_meta meta;
 
-    return wanted_meta(tuf, role, file, &meta, err) && tuf_meta_matches(&meta, bytes, file, err) &&
+    return tuf_wanted_meta(tuf, role, file, &meta, err) && tuf_meta_matches(&meta, bytes, file, err) &&
            tuf_document_parse(bytes, role, file, ret, err);
 }
 
@@ -452,9 +280,9 @@ static bool give_snapshot(struct tuf *tuf, struct span bytes, struct error *err)
     struct tuf_document *old = &tuf->trusted[TUF_SNAPSHOT];
 
     if (!parse_named(tuf, TUF_SNAPSHOT, tuf_role_file(TUF_SNAPSHOT), bytes, &document, err) ||
-        !check_against(tuf, TUF_SNAPSHOT, &document, err))
+        !tuf_check_against(tuf, TUF_SNAPSHOT, &document, err))
         return false;
-    if (old->tree && !check_snapshot_rollback(old, &document, err))
+    if (old->tree && !tuf_check_rollback(old, &document, err))
         return false;
     tuf_document_move(old, &document);
     tuf->step = STEP_TARGETS;
@@ -466,7 +294,7 @@ static bool give_targets(struct tuf *tuf, struct span bytes, struct error *err)
     struct tuf_document document CLEANUP(tuf_document_done) = {.bytes = NULL};
 
     if (!parse_named(tuf, TUF_TARGETS, tuf_role_file(TUF_TARGETS), bytes, &document, err) ||
-        !check_against(tuf, TUF_TARGETS, &document, err))
+        !tuf_check_against(tuf, TUF_TARGETS, &document, err))
         return false;
     tuf_document_move(&tuf->trusted[TUF_TARGETS], &document);
     return find_targets(tuf, err);
@@ -479,7 +307,7 @@ static bool give_delegated(struct tuf *tuf, struct span bytes, struct error *err
 
     if (!parse_named(tuf, TUF_TARGETS, tuf->search.file, bytes, &document, err) ||
         !tuf_verify_delegated(tuf->search.by, tuf->search.delegation, &document, err) ||
-        !check_named(tuf, TUF_TARGETS, &document, err))
+        !tuf_check_named(tuf, TUF_TARGETS, &document, err))
         return false;
     tuf_document_move(&place->document, &document);
     place->delegation = tuf->search.delegation;
@@ -489,7 +317,7 @@ static bool give_delegated(struct tuf *tuf, struct span bytes, struct error *err
 
 static bool give_target(struct tuf *tuf, struct span bytes, struct error *err)
 {
-    struct target *target = &tuf->targets[tuf->target_at];
+    struct tuf_file *target = &tuf->targets[tuf->target_at];
 
     if (!tuf_meta_matches(&target->meta, bytes, target->name, err))
         return false;

@@ -81,4 +81,55 @@ bool tuf_search_target(const struct tuf_document *targets, const struct tuf_dele
 /* PATHPATTERN of 4.5: '*' and '?' within one part of the path. */
 bool tuf_path_matches(struct span pattern, struct span path);
 
+/* ---- one update ---- */
+
+enum tuf_step {
+    STEP_ROOT,
+    STEP_TIMESTAMP,
+    STEP_SNAPSHOT,
+    STEP_TARGETS,
+    STEP_DELEGATED, /* metadata of search's role is wanted */
+    STEP_FILES,
+    STEP_DONE,
+    STEP_FAILED
+};
+
+struct tuf_file {
+    char *name; /* owned */
+    struct tuf_meta meta;
+    uint8_t *bytes; /* owned */
+    size_t len;
+};
+
+struct tuf {
+    enum tuf_step step;
+    int64_t now;
+    size_t roots_read;
+    struct tuf_document trusted[TUF_ROLES];
+    struct tuf_file targets[TUF_MAX_TARGETS];
+    size_t target_count;
+    size_t target_at; /* STEP_FILES: the one wanted */
+    bool consistent;  /* consistent_snapshot: names carry versions and hashes */
+    struct tuf_delegated delegated[TUF_MAX_DELEGATIONS];
+    size_t delegated_count;
+    struct tuf_search search;
+};
+
+/* Which file of a role is wanted now, by the trusted metadata that names it (tuf_request.c, as tuf_wants is). */
+bool tuf_wanted_meta(const struct tuf *tuf, enum tuf_role role, const char *file, struct tuf_meta *ret,
+                     struct error *err) MUST_CHECK;
+extern const size_t tuf_max_bytes[TUF_ROLES];
+
+/* tuf_check.c: what new metadata must stand against. EXPIRED, UNTRUSTED_CHAIN, DIGEST_MISMATCH, MALFORMED. */
+bool tuf_check_expiry(const struct tuf *tuf, const struct tuf_document *document, struct error *err) MUST_CHECK;
+/* Between two snapshots. */
+bool tuf_check_rollback(const struct tuf_document *old, const struct tuf_document *new, struct error *err) MUST_CHECK;
+/* Everything that binds a snapshot or (delegated) targets file to the metadata that names it. */
+bool tuf_check_named(const struct tuf *tuf, enum tuf_role role, const struct tuf_document *document,
+                     struct error *err) MUST_CHECK;
+/* The same, and the signatures of a top-level role. */
+bool tuf_check_against(const struct tuf *tuf, enum tuf_role role, const struct tuf_document *document,
+                       struct error *err) MUST_CHECK;
+bool tuf_rolled_back(enum tuf_role role, int64_t had, int64_t got, struct error *err);
+
 #endif
