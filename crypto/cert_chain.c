@@ -106,8 +106,10 @@ static bool out_of_time(const struct cert *cert, const char *what, int64_t at, s
 {
     char when[TIME_TEXT_BYTES];
 
-    return error_set(err, REASON_EXPIRED, "%s (subject \"%s\") is %s at %s", what, cert->subject,
-                     at > cert->not_after ? "expired" : "not valid yet", time_format(at, when));
+    /* Fulcio's leaves have no subject. */
+    return error_set(err, REASON_EXPIRED, "%s%s%s%s is %s at %s", what, cert->subject[0] ? " (subject \"" : "",
+                     cert->subject, cert->subject[0] ? "\")" : "", at > cert->not_after ? "expired" : "not valid yet",
+                     time_format(at, when));
 }
 
 /* The pool's certificate that stands at this place of the chain; NULL beyond its end. */
