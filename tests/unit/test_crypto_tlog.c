@@ -361,6 +361,16 @@ START_TEST(made_v2)
         proof.checkpoint = buf_as_span(&note);
         done = tlog_verify_inclusion(&proof, 0, span_str("entry"), "log.test", privkey_public(key), NULL, &err);
         ck_assert_msg((done ? REASON_OK : err.reason) == cases[i].reason, "case %zu: %s", i, err.text);
+        if (i > 0)
+            continue;
+        /* A root that the proof states as well must be the checkpoint's. */
+        proof.has_root = true;
+        proof.root = root;
+        ck_assert(tlog_verify_inclusion(&proof, 0, span_str("entry"), "log.test", privkey_public(key), NULL, &err));
+        proof.root.bytes[31] ^= 1;
+        ck_assert(!tlog_verify_inclusion(&proof, 0, span_str("entry"), "log.test", privkey_public(key), NULL, &err));
+        ck_assert_int_eq(err.reason, REASON_NO_LOG_ENTRY);
+        proof.has_root = false;
     }
 }
 END_TEST

@@ -308,6 +308,28 @@ START_TEST(referrers_are_held_to_their_digest)
 }
 END_TEST
 
+/* The digest is right and the size that the listing says is not: two readers must not see two objects. */
+START_TEST(referrers_are_held_to_their_size)
+{
+    struct buf bundle, written = BUF_INIT(10000), descriptors = BUF_INIT(10000);
+    struct run run;
+    size_t at;
+
+    run_start(&run);
+    test_bundle(key, span_str(GOOD_STATEMENT), &bundle);
+    test_put_bundle(&run.registry, REPO, buf_as_span(&bundle), NULL, &written);
+    at = span_find(buf_as_span(&written), "\"size\":") + strlen("\"size\":");
+    buf_printf(&descriptors, "%.*s1%s", (int)at, buf_cstr(&written), buf_cstr(&written) + at);
+    test_put_index(&run.registry, WANT_MANIFEST, REPO, "sha256-" HEX, NULL, buf_cstr(&descriptors));
+    run_go(&run);
+    expect(&run, REASON_DIGEST_MISMATCH, "size");
+    run_done(&run);
+    buf_free(&bundle);
+    buf_free(&written);
+    buf_free(&descriptors);
+}
+END_TEST
+
 START_TEST(a_listing_must_be_an_index)
 {
     struct run run;
@@ -453,6 +475,7 @@ int main(void)
     tcase_add_test(cases, attestations_crowd_nothing_out);
     tcase_add_test(cases, hints_save_requests);
     tcase_add_test(cases, referrers_are_held_to_their_digest);
+    tcase_add_test(cases, referrers_are_held_to_their_size);
     tcase_add_test(cases, a_listing_must_be_an_index);
     tcase_add_test(cases, errors_are_told_apart_from_absence);
     tcase_add_test(cases, tag_prefixes_and_other_repositories);

@@ -165,6 +165,42 @@ static const struct {
     {"\"certificates\"", "\"Certificates\"", REASON_MALFORMED},
 };
 
+/* Times are kept in milliseconds: of finer ones the start is rounded up and the end down, so that no window grows. */
+START_TEST(windows_never_grow)
+{
+    static const char format[] =
+        "{\"mediaType\":\"application/vnd.dev.sigstore.trustedroot+json;version=0.1\",\"tlogs\":[{\"publicKey\":"
+        "{\"rawBytes\":\"%s\",\"keyDetails\":\"PKIX_ECDSA_P256_SHA_256\",\"validFor\":{\"start\":\"%s\",\"end\":\"%s\"}"
+        "},"
+        "\"logId\":{\"keyId\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}}]}";
+    static const struct {
+        const char *start, *end;
+        int64_t start_ms, end_ms;
+    } table[] = {
+        {"1970-01-01T00:00:01Z", "1970-01-01T00:00:02Z", 1000, 2000},
+        {"1970-01-01T00:00:01.5Z", "1970-01-01T00:00:02.999Z", 1500, 2999},
+        {"1970-01-01T00:00:01.000000001Z", "1970-01-01T00:00:02.999999999Z", 1001, 2999},
+        {"1970-01-01T00:00:01.500999999Z", "1970-01-01T00:00:02.0009Z", 1501, 2000},
+    };
+    struct pubkey *key = test_key("cosign.pub");
+    struct buf spki = BUF_INIT(1000);
+
+    base64_encode(pubkey_spki(key), &spki);
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char json[1000];
+        struct trust_root *root;
+
+        (void)snprintf(json, sizeof(json), format, buf_cstr(&spki), table[i].start, table[i].end);
+        root = parse_root(span_str(json));
+        ck_assert_int_eq(root->logs.items[0].window.start_ms, table[i].start_ms);
+        ck_assert_int_eq(root->logs.items[0].window.end_ms, table[i].end_ms);
+        trust_root_free(root);
+    }
+    pubkey_free(key);
+    buf_free(&spki);
+}
+END_TEST
+
 START_TEST(roots_are_strict)
 {
     struct span bytes = test_vector("keys/mock_trusted_root.json");
@@ -245,6 +281,7 @@ int main(void)
     LOOP(twice, a_log_may_stand_twice);
     LOOP(bad_roots, roots_are_strict);
     tcase_add_test(cases, roots_are_read);
+    tcase_add_test(cases, windows_never_grow);
     tcase_add_test(cases, roots_from_pem);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
