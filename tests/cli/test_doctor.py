@@ -7,7 +7,7 @@ import socket
 import stat
 import subprocess
 
-from harness import PROGRAM, SOURCE, Installed as Root, key_text, layout, main, policy, run, want, want_code, want_text
+from harness import PROGRAM, SOURCE, Installed as Root, Result, key_text, layout, main, policy, run, want, want_code, want_text
 
 LAYOUT = layout()
 VERIFIER = LAYOUT["libexec"] + "/pullguard-containerd"
@@ -66,6 +66,7 @@ def test_no_configuration_means_defaults():
     with Node() as node:
         os.unlink(node.at(CONFIG))
         want_code(expect(node, "containerd.config", "ok", "does not exist"), 0)
+        expect(node, "containerd.fallback", "ok")
 
 
 def test_every_fallback_trigger_in_version_3_files():
@@ -125,6 +126,7 @@ def test_imports_count_and_the_last_file_wins():
 def test_broken_configuration():
     with Node("version = 3\n[plugins\n") as node:
         want_code(expect(node, "containerd.config", "fail", "config.toml:"), 2)
+        want("containerd.fallback" not in node.levels()[0], "what does not parse says nothing about the rest")
 
 
 def test_versions():
@@ -240,7 +242,7 @@ def ours(root, *arguments):
 def test_policies_that_do_not_load():
     with Node() as node:
         checks, result = ours(node)
-        want(checks["policy.load"]["level"] == "ok", "loads", result)
+        want([checks[one]["level"] for one in ("policy.load", "files.owner", "policy.no-match")] == ["ok"] * 3, "loads", result)
         node.write("/etc/pullguard/policy.d/b.yaml", "nonsense: [")
         checks, result = ours(node)
         want(checks["policy.load"]["level"] == "fail" and "b.yaml" in checks["policy.load"]["what"], "does not load", result)
@@ -318,13 +320,21 @@ def test_pause_image():
         want(level(node)["level"] == "ok", "own pause image")
         node.write(CONFIG, "version = 2\n[plugins.'io.containerd.grpc.v1.cri']\nsandbox_image = 'x.example.com/pause:1'\n")
         want("x.example.com/pause:1" in level(node)["what"], "version 2")
+        node.write(CONFIG, "version = 2\n[plugins.'io.containerd.grpc.v1.cri']\nsandbox_image = 'No Image'\n")
+        want(level(node)["level"] == "warn" and "pause image: " in level(node)["what"], "no reference at all")
 
 
 def test_installation():
     with Node() as node:
         result = node.run("doctor", "--json", "--only", "install")
         levels = [(one["id"], one["level"]) for one in result.json()["checks"]]
-        want(("install.program", "fail") in levels, "the library is missing", result)
+        want([level for identifier, level in levels if identifier == "install.program"] == ["ok", "ok", "fail"], "the library is missing", result)
+        library = [one["what"] for one in result.json()["checks"] if one["level"] == "fail"][0].rpartition(": ")[0]
+        node.write(library[len(node.path):], "", 0o644)
+        result = node.run("doctor", "--json", "--only", "install")
+        levels = [(one["id"], one["level"]) for one in result.json()["checks"]]
+        want([level for identifier, level in levels if identifier == "install.program"] == ["ok"] * 3, "all there", result)
+        want("install.owner" not in [identifier for identifier, _ in levels], "owners", result)
         want(("sandbox.selftest", "ok") in levels, "self-test", result)
         node.write(LAYOUT["libexec"] + "/pullguard-engine", "#!/bin/sh\necho no seccomp here\nexit 1\n", 0o755)
         result = node.run("doctor", "--json", "--only", "install")
@@ -332,7 +342,11 @@ def test_installation():
         want(found["level"] == "fail" and "no seccomp here" in found["what"], "self-test", result)
         os.chmod(node.at(LAYOUT["libexec"] + "/pullguard-engine"), 0o777)
         result = node.run("doctor", "--json", "--only", "install")
-        want("install.owner" in [one["id"] for one in result.json()["checks"]], "owner", result)
+        want(("install.owner", "fail") in [(one["id"], one["level"]) for one in result.json()["checks"]], "owner", result)
+        node.write(LAYOUT["libexec"] + "/pullguard-engine", "#!/nowhere\n", 0o755)
+        want(only(node, "install")[0]["sandbox.selftest"]["level"] == "fail", "an engine that does not start")
+        node.write(LAYOUT["libexec"] + "/pullguard-engine", "#!/bin/sh\n[ \"$*\" = \"--selftest --root %s\" ]\n" % node.path, 0o755)
+        want(only(node, "install")[0]["sandbox.selftest"]["level"] == "ok", "it tries this root")
 
 
 def test_human_output_and_quiet():
@@ -342,8 +356,14 @@ def test_human_output_and_quiet():
         for part in ("fail  containerd.fallback.unpacked-layers", "why: ", "do:  ", "this node is not protected"):
             want_text(result.out, part, result)
         want("ok    " not in result.out, "quiet", result)
+        for one in node.doctor().json()["checks"]:
+            want(("do" in one) == (one["level"] != "ok" and one["id"] != "containerd.found"), "what to do", one)
     with Root() as root:
         want_code(root.run("doctor", "--only", "nonsense"), 3)
+        result = root.run("doctor", "--json")
+        areas = {one["id"].partition(".")[0] for one in result.json()["checks"]}
+        want(areas > {"containerd", "crio", "podman", "crun", "install", "policy", "system"}, "every area", result)
+        want("canary" not in areas and "canary" not in result.json(), "nothing is pulled unasked", result)
 
 
 def by_id(result):
@@ -365,8 +385,18 @@ def test_crio_after_enable():
         want([checks[one]["level"] for one in ("crio.signature-policy", "containers.default", "containers.policy")] == ["ok"] * 3,
              "levels", result)
         want(checks["containers.endorser"]["level"] == "fail", "nobody listens", result)
+        os.makedirs(root.at("/run/pullguard"), exist_ok=True)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(root.at("/run/pullguard/endorser.sock"))
+            listener.listen()
+            want(by_id(root.run("doctor", "--json", "--only", "crio"))["containers.endorser"]["level"] == "ok", "somebody listens")
+        want("crio.config" not in checks and "containers.uncovered" not in checks, "in order", result)
+        pause = by_id(root.run("doctor", "--json", "--only", "crio", "--only", "policy"))["policy.pause-image"]
+        want(pause["level"] == "warn" and "registry.k8s.io/pause" in pause["what"], "%s" % pause)
         root.write("/etc/pullguard/policy.d/b.yaml", policy("b", "quay.io/x/**", key_text()))
-        want(by_id(root.run("doctor", "--json", "--only", "crio"))["containers.uncovered"]["level"] == "warn", "uncovered")
+        _, result = only(root, "crio")
+        uncovered = [(one["level"], one["what"].rpartition(" ")[2]) for one in result.json()["checks"] if one["id"] == "containers.uncovered"]
+        want(uncovered == [("warn", "quay.io")], "uncovered", result)
         root.write("/etc/containers/registries.d/10.yaml", "docker:\n  registry.example.com:\n    lookaside: http://x\n")
         want(by_id(root.run("doctor", "--json", "--only", "crio"))["containers.duplicate"]["level"] == "fail", "duplicate")
         root.write("/etc/crio/crio.conf.d/90.conf", "[crio.image]\nsignature_policy = \"\"\n")
@@ -392,9 +422,18 @@ def only(node, area, *arguments):
     return by_id(result), result
 
 
+def unreadable(root, path):
+    """A link to itself: there, and for root too unreadable."""
+    os.makedirs(os.path.dirname(root.at(path)), exist_ok=True)
+    os.symlink(os.path.basename(path), root.at(path))
+
+
 ELF = b"\x7fELF\x02\x01\x01" + bytes(9)
 SHARED = ELF + (3).to_bytes(2, "little") + bytes(46)  # ET_DYN
 STATIC = ELF + (2).to_bytes(2, "little") + bytes(46)  # ET_EXEC, no interpreter
+# One program header, behind the ELF header: PT_INTERP.
+DYNAMIC = (ELF + (3).to_bytes(2, "little") + bytes(14) + (64).to_bytes(8, "little") + bytes(16) + (1).to_bytes(2, "little") + bytes(6) +
+           (3).to_bytes(4, "little") + bytes(52))
 
 
 def handlers(root):
@@ -409,7 +448,8 @@ def test_start_gates():
     with Root() as root:
         want(only(root, "start")[0]["crun.found"]["level"] == "note", "no crun")
         root.write("/usr/bin/crun", "", 0o755)
-        want(only(root, "start")[0]["crun.handler"]["level"] == "note", "none")
+        checks, result = only(root, "start")
+        want(checks["crun.handler"]["level"] == "note" and "crun.static" not in checks, "none", result)
         root.write(LAYOUT["libexec"] + "/pullguard-crun.so", SHARED)
         want_code(root.run("enable", "-y", "crun"), 0)
         want_code(root.run("enable", "-y", "oci-hook"), 0)
@@ -450,7 +490,20 @@ def test_crun_handlers():
         with Root() as root:
             root.write(place, STATIC, 0o755)
             checks, result = only(root, "start")
-            want(place in checks["crun.static"]["what"], "static", result)
+            want(place in checks["crun.static"]["what"] and checks["crun.static"]["level"] == "note", "static", result)
+            for program in (DYNAMIC, DYNAMIC[:100]):
+                root.write(place, program, 0o755)
+                checks, result = only(root, "start")
+                want("crun.static" not in checks and checks["crun.handler"]["level"] == "note", "dynamic, and cut off", result)
+    with Root() as root:
+        root.write("/usr/bin/crun", DYNAMIC, 0o755)
+        want_code(root.run("enable", "-y", "crun"), 0)
+        folder = handlers(root)
+        os.unlink(root.at(folder + "/pullguard.so"))
+        want(only(root, "start")[0]["crun.handler"]["level"] == "note", "empty")
+        os.rmdir(root.at(folder))
+        unreadable(root, folder)
+        want(only(root, "start")[0]["crun.handler"]["level"] == "warn", "unreadable")
 
 
 def test_nri_plugin():
@@ -527,7 +580,8 @@ def test_crio_images_that_will_not_start():
 def test_look_aside_that_leads_elsewhere():
     own = "/etc/containers/registries.d/50-pullguard.yaml"
     with Crio() as root:
-        want("containers.lookaside" not in only(root, "crio")[0], "in order")
+        checks, result = only(root, "crio")
+        want("containers.lookaside" not in checks and "containers.registries-d" not in checks, "in order", result)
         root.write("/etc/containers/registries.d/90.yaml", "docker:\n  registry.example.com/team:\n    lookaside: https://elsewhere.example.com\n")
         want(only(root, "crio")[0]["containers.lookaside"]["level"] == "warn", "a scope below ours")
         root.write("/etc/containers/registries.d/90.yaml", "docker:\n  registry.example.com/team:\n    use-sigstore-attachments: true\n")
@@ -539,6 +593,9 @@ def test_look_aside_that_leads_elsewhere():
         want(only(root, "crio")[0]["containers.lookaside"]["level"] == "fail", "none")
         root.write(own, "docker: [\n")
         want(only(root, "crio")[0]["containers.registries-d"]["level"] == "warn", "unreadable")
+        os.rename(root.at("/etc/containers/registries.d"), root.at("/elsewhere"))
+        unreadable(root, "/etc/containers/registries.d")
+        want(only(root, "crio")[0]["containers.registries-d"]["level"] == "warn", "no directory that can be read")
 
 
 def test_the_node_key_is_gone():
@@ -551,6 +608,7 @@ def test_policies_in_roots_home():
     for path in ("/root/.config/containers/policy.json", "/root/.config/containers/registries.d/x.yaml"):
         with Crio() as root:
             root.write("/usr/bin/podman", "", 0o755)
+            want("containers.user-policy" not in only(root, "podman")[0], "none")
             root.write(path, "{}")
             want("containers.user-policy" not in only(root, "crio")[0], "CRI-O names its policy")
             want(only(root, "podman")[0]["containers.user-policy"]["level"] == "fail", path)
@@ -618,7 +676,7 @@ def test_what_a_version_does_not_cover():
     for version, there in (("2.1.0", True), ("2.3.4", True), ("2.4.0", False)):
         with Node(version=version) as node:
             levels, result = node.levels()
-            want(("containerd.checkpoint" in levels) == there and levels["containerd.scope"] == "note", version, result)
+            want(levels.get("containerd.checkpoint") == ("note" if there else None) and levels["containerd.scope"] == "note", version, result)
 
 
 def test_resident_engine():
@@ -644,20 +702,85 @@ def test_system():
     with Root() as root:
         want(only(root, "system")[0]["system.journal"]["level"] == "warn", "neither journal nor syslog")
         root.write("/dev/log", "")
-        want("syslog" in only(root, "system")[0]["system.journal"]["what"], "syslog")
+        journal = only(root, "system")[0]["system.journal"]
+        want("syslog" in journal["what"] and journal["level"] == "ok", "syslog")
         root.write("/run/systemd/journal/socket", "")
         want(only(root, "system")[0]["system.journal"]["level"] == "ok", "journal")
         clock = {"LD_PRELOAD": os.environ["PG_CLOCK"], "PG_FIXED_CLOCK": "946684800"}
         result = root.run("doctor", "--json", "--only", "system", env=clock)
         want(by_id(result)["system.clock"]["level"] == "fail", "the year 2000", result)
-        want(only(root, "system")[0]["system.clock"]["level"] in ("ok", "warn"), "now")
+        for kept, level in (("1", "ok"), ("0", "warn"), ("e", "warn")):
+            result = root.run("doctor", "--json", "--only", "system", env={"LD_PRELOAD": os.environ["PG_CLOCK"], "PG_FIXED_SYNC": kept})
+            want(by_id(result)["system.clock"]["level"] == level, "time service: " + kept, result)
+        want("system.disk" not in only(root, "system")[0], "neither cache nor logs yet")
         os.makedirs(root.at("/var/cache/pullguard"))
         want(only(root, "system")[0]["system.disk"]["level"] in ("ok", "warn"), "room")
-        if os.geteuid() == 0:
-            done = subprocess.run(["unshare", "--mount", "sh", "-c", 'mount -t tmpfs -o size=1m tmpfs "$1/var/cache/pullguard" && '
-                                   'exec "$2" --root "$1" doctor --json --only system', "sh", root.path, PROGRAM],
-                                  capture_output=True, check=False)
-            want(b'"id":"system.disk","level":"warn"' in done.stdout, "one MiB", done)
+        for size, level in (("1m", "warn"), ("64m", "ok")) if os.geteuid() == 0 else ():
+            result = alone('mount -t tmpfs -o size=%s tmpfs "$1/var/cache/pullguard"; exec "$0" --root "$1" doctor --json --only system' % size,
+                           root.path)
+            want(by_id(result)["system.disk"]["level"] == level, size, result)
+
+
+def alone(script, *arguments):
+    """The script as root of mount and process namespaces of its own: nothing else runs there. $0 is the program."""
+    return Result(subprocess.run(["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-ec", script, PROGRAM,
+                                  *arguments], capture_output=True, check=False))
+
+
+def test_running_containerd():
+    """Its own process says which configuration counts, and when it was started."""
+    if os.geteuid() != 0:
+        return
+    script = '''"$1" "$2" "$3" & while ! grep -qx "$4" /proc/[0-9]*/comm; do :; done; exec "$0" doctor --json --only containerd'''
+    with Node("version = 3\n" + IMAGES + "discard_unpacked_layers = true\n") as node:
+        config = node.at(CONFIG)
+        for name, first, second, found in (
+                ("containerd", "--config", config, True), ("containerd", "--config=" + config, "", True), ("containerd", "-c", config, True),
+                ("containerd", "-c=" + config, "", True), ("containerd", "-l", config, False), ("containerd2", "--config", config, False)):
+            program = node.write("/srv/" + name, "#!/bin/sh\nsleep 60\n", 0o755)
+            os.utime(config, (1, 1))
+            result = alone(script, program, first, second, name)
+            checks = by_id(result)
+            want((config in checks.get("containerd.config", {}).get("what", "")) == found, "%s %s" % (name, first), result)
+            if found:
+                want(checks["containerd.fallback.unpacked-layers"]["level"] == "fail", "its configuration", result)
+                want(checks["containerd.restart"]["level"] == "ok", "started after its configuration was written", result)
+                os.utime(config, (4000000000, 4000000000))
+                want(by_id(alone(script, program, first, second, name))["containerd.restart"]["level"] == "warn", "changed since")
+        want("containerd.restart" not in node.levels()[0], "a root that is not this machine's")
+
+
+def test_dangling_links():
+    with Node() as node:
+        os.symlink("/nowhere/verifier", node.at(BIN_DIR + "/dangling"))
+        expect(node, "containerd.stray", "fail", "dangling")
+        config = node.write("/live.toml", "version = 3\n[plugins.'io.containerd.image-verifier.v1.bindir']\nbin_dir = '%s'\n" %
+                            node.at(BIN_DIR))
+        result = run("doctor", "--json", "--only", "containerd", "--containerd-config", config)
+        strays = [one["what"] for one in result.json()["checks"] if (one["id"], one["level"]) == ("containerd.stray", "fail")]
+        want(any(one.endswith("/dangling is a dangling link") for one in strays), "on the machine itself", result)
+
+
+def test_the_user():
+    if os.geteuid() != 0:
+        return
+    with Root() as root:
+        for user, level in (("pullguard", "ok"), ("somebody", "warn")):
+            passwd = root.write("/passwd", "root:x:0:0::/:/bin/sh\n%s:x:99:99::/:/bin/false\n" % user)
+            result = alone('mount --bind "$1" /etc/passwd; exec "$0" doctor --json --only install', passwd)
+            want(by_id(result)["install.user"]["level"] == level, user, result)
+
+
+def test_directories_that_cannot_be_read():
+    with Root() as root:
+        unreadable(root, "/etc/pullguard/trust")
+        want(only(root, "trust")[0]["files.read"]["level"] == "fail", "trust roots")
+    with Root() as root:
+        root.write("/etc/pullguard/policy.d/a.yaml", policy("a", "r.example.com/**", key_text()))
+        unreadable(root, "/var/cache/pullguard/verdicts")
+        want("policy.verdicts" not in only(root, "policy")[0], "no start gate")
+        want_code(root.run("enable", "-y", "oci-hook"), 0)
+        want(only(root, "policy")[0]["policy.verdicts"]["level"] == "warn", "verdicts")
 
 
 def test_every_result_has_a_test_and_a_line_in_the_manual():
