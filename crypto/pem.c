@@ -81,6 +81,7 @@ static bool explain_missing_end(struct span rest, struct error *err)
                      "all lines indented alike?)");
 }
 
+/* Of RFC 7468 section 3's characters those that labels are made of; "PKCS#11 PROVIDER URI" is one. */
 static bool label_ok(struct span label)
 {
     if (label.len == 0 || label.len > PEM_LABEL_MAX)
@@ -88,7 +89,7 @@ static bool label_ok(struct span label)
     for (size_t i = 0; i < label.len; i++) {
         uint8_t c = label.ptr[i];
 
-        if (!((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' '))
+        if (!((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ' || c == '#'))
             return false;
     }
     return true;

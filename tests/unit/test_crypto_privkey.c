@@ -110,6 +110,8 @@ START_TEST(keys_of_providers)
     ck_assert(!privkey_is_external(
         span_str("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n")));
     ck_assert(privkey_is_external(span_str(foreign)));
+    ck_assert(privkey_is_external(
+        span_str("-----BEGIN PKCS#11 PROVIDER URI-----\nMAA=\n-----END PKCS#11 PROVIDER URI-----\n")));
 
     ck_assert_msg(privkey_open_external(buf_as_span(&pem), &key, &err), "%s", err.text);
     ck_assert(pubkey_eq(privkey_public(key), privkey_public(made)));
