@@ -54,6 +54,39 @@ pg_node()
     export PG_NODE PG_JOURNAL
 }
 
+# unpacked_node DIR ROOT: a root above the unpacked packages of ROOT, whose changes are memory only, with pullguard's prefix in it.
+# Set up the node with pg_node DIR afterwards.
+unpacked_node()
+{
+    local dir=$1 upper=$1.upper
+    mkdir -p "$dir" "$upper"
+    mount -t tmpfs tmpfs "$upper"
+    mkdir "$upper/upper" "$upper/work"
+    mount -t overlay overlay -o "lowerdir=$2,upperdir=$upper/upper,workdir=$upper/work" "$dir"
+    mkdir -p "$dir"/{proc,dev,sys,run,tmp,var/tmp,etc} "$dir$PG_PREFIX"
+    chmod 0755 "$dir"
+    mount -t proc proc "$dir/proc"
+    # Devices and kernel of its own, so that whatever is done to this root does not reach the machine's.
+    mount -t sysfs -o ro sysfs "$dir/sys"
+    mount -t tmpfs -o mode=0755 tmpfs "$dir/dev"
+    mkdir -m 1777 "$dir/dev/shm"
+    mknod -m 0666 "$dir/dev/null" c 1 3
+    mknod -m 0666 "$dir/dev/zero" c 1 5
+    mknod -m 0666 "$dir/dev/random" c 1 8
+    mknod -m 0666 "$dir/dev/urandom" c 1 9
+    mount --bind "$PG_PREFIX" "$dir$PG_PREFIX"
+}
+
+# pg_libraries DIR: what pullguard's programs are linked with, where that root has no such library of its own.
+pg_libraries()
+{
+    local lib libdir
+    libdir=$1/usr/lib/$(uname -m)-linux-gnu
+    for lib in $(ldd "$PG_LIBEXEC"/* "$PG_PREFIX"/bin/pullguard 2>/dev/null | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p' | sort -u); do
+        [ -e "$libdir/${lib##*/}" ] || cp -L "$lib" "$libdir/"
+    done
+}
+
 # pg_settings TEXT: the node's settings file.
 pg_settings()
 {

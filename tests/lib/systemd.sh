@@ -16,9 +16,8 @@ systemd_root()
 # units, users and directories known to systemd as a package would make them known. Sets PG_NODE.
 systemd_node()
 {
-    local lib libdir file
+    local file
     PG_NODE=$1
-    libdir=usr/lib/$(uname -m)-linux-gnu
     mkdir -p "$PG_NODE" "$PG_WORK/systemd.upper"
     mount -t tmpfs tmpfs "$PG_WORK/systemd.upper"
     mkdir "$PG_WORK/systemd.upper/upper" "$PG_WORK/systemd.upper/work"
@@ -32,9 +31,7 @@ systemd_node()
     printf 'root:x:0:\nadm:x:4:\nsystemd-journal:x:102:\nmessagebus:x:100:\nnogroup:x:65534:\n' >"$PG_NODE/etc/group"
     printf '0123456789abcdef0123456789abcdef\n' >"$PG_NODE/etc/machine-id"
     printf '127.0.0.1 localhost\n' >"$PG_NODE/etc/hosts"
-    for lib in $(ldd "$PG_LIBEXEC"/* "$PG_PREFIX"/bin/pullguard 2>/dev/null | sed -n 's/.*=> \(\/[^ ]*\).*/\1/p' | sort -u); do
-        [ -e "$PG_NODE/$libdir/${lib##*/}" ] || cp -L "$lib" "$PG_NODE/$libdir/"
-    done
+    pg_libraries "$PG_NODE"
     for file in "$PG_PREFIX"/lib/systemd/system/*; do ln -s "$file" "$PG_NODE/etc/systemd/system/"; done
     ln -s "$PG_PREFIX/lib/sysusers.d/pullguard.conf" "$PG_NODE/etc/sysusers.d/"
     ln -s "$PG_PREFIX/lib/tmpfiles.d/pullguard.conf" "$PG_NODE/etc/tmpfiles.d/"
