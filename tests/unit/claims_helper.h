@@ -71,6 +71,8 @@ static inline char *text(const char *value)
 
 static bool always[] = {true, true}, never[] = {false, false};
 
+#define CERTIFICATE_FINGERPRINT "00000000000000000000000000000000000000000000000000000000000000ce"
+
 static inline void make_certificate(const struct made *made, struct claim *claim)
 {
     struct claim_certificate *certificate = mem_new(1, sizeof(*certificate));
@@ -81,6 +83,7 @@ static inline void make_certificate(const struct made *made, struct claim *claim
     certificate->issuer = text(made->issuer);
     (void)snprintf(certificate->key_fingerprint, sizeof(certificate->key_fingerprint), "%.64s",
                    made->key != NULL ? test_fingerprint(made->key) : made->identity);
+    (void)snprintf(certificate->fingerprint, sizeof(certificate->fingerprint), "%s", CERTIFICATE_FINGERPRINT);
     certificate->serial = text(made->serial != NULL ? made->serial : "abc1");
     certificate->extensions[5] = text(made->workflow_repository);
     certificate->chains = mem_new(1, sizeof(*certificate->chains));

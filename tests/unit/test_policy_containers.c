@@ -283,6 +283,41 @@ START_TEST(pki_wants_every_subject)
 }
 END_TEST
 
+/* fulcio: the mailbox must stand as a mailbox in the certificate; the same text as a URI is another identity. */
+START_TEST(fulcio_wants_a_mailbox)
+{
+    static const enum san_kind kinds[] = {SAN_EMAIL, SAN_URI, SAN_DNS, SAN_OTHER};
+    struct buf bytes = test_read("tests/policy/good-containers-fulcio.json");
+    struct policy_set *set = policy_set_new();
+    struct policy_image image = test_image("r.io", "app", "v1");
+    char repository[] = "r.io/app", reference[] = "r.io/app:v1", serial[] = "1", name[] = "log";
+    char email[] = "a@example.com", issuer[] = "https://issuer.example.com";
+    bool valid[] = {true};
+    struct error err = ERROR_INIT;
+
+    ck_assert_msg(policy_set_add(set, "policy.json", buf_as_span(&bytes), &test_source, &err), "%s", err.text);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct claim_chain chain = {.chain_verified = true, .valid_at = valid};
+        struct claim_certificate certificate = {.san = email, .san_kind = kinds[i], .issuer = issuer,
+                                                .serial = serial, .chains = &chain, .chain_count = 1};
+        struct claim_time time = {.kind = TIME_LOG, .at = TEST_NOW - 60, .authority = name};
+        struct claim_log log = {.log = name, .set_verified = true};
+        struct claim claim = {.kind = CLAIM_SIGNATURE, .layout = LAYOUT_LEGACY, .signer = SIGNER_CERTIFICATE,
+                              .certificate = &certificate, .place = {.repository = repository},
+                              .docker_reference = reference, .times = &time, .time_count = 1, .logs = &log,
+                              .log_count = 1};
+        struct claims claims = {.items = &claim, .count = 1};
+        struct test_outcome out = test_decide(set, &image, &claims, NO_MATCH_DENY);
+
+        ck_assert_msg(out.satisfied == (kinds[i] == SAN_EMAIL), "%zu: %s", i, out.message);
+        ck_assert_int_eq(out.reason, out.satisfied ? REASON_OK : REASON_WRONG_IDENTITY);
+        mem_free(out.report);
+    }
+    policy_set_free(set);
+    buf_free(&bytes);
+}
+END_TEST
+
 START_TEST(dialects_do_not_mix)
 {
     static const char cluster[] =
@@ -313,6 +348,7 @@ int main(void)
     tcase_add_test(tcase, requirements_combine);
     tcase_add_test(tcase, own_trust_roots_parse);
     tcase_add_test(tcase, pki_wants_every_subject);
+    tcase_add_test(tcase, fulcio_wants_a_mailbox);
     tcase_add_test(tcase, dialects_do_not_mix);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);

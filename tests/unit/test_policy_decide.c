@@ -282,6 +282,9 @@ static const struct row rows[] = {
      "policy \"p\", authority \"authority-0\": the key 26a3e1ca0712... of the signing certificate is revoked"},
     {"the same identity with another key", KEYLESS, REVOKED_KEY,
      {{GOOD_CI, .key = "ed25519.pub"}}, {{0}}, true, false, REASON_OK, NULL},
+    {"revoked certificate by its fingerprint", KEYLESS,
+     "  pullguard: {revoked: {certificates: [\"SHA256:" CERTIFICATE_FINGERPRINT "\"]}}\n", {{GOOD_CI}}, {{0}}, false,
+     false, REASON_REVOKED, NULL},
     {"another certificate is revoked", KEYLESS, "  pullguard: {revoked: {certificates: [\"0A:BC:2\"]}}\n",
      {{GOOD_CI, .serial = "abc1"}}, {{0}}, true, false, REASON_OK, NULL},
     /* warn mode */

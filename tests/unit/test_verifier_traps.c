@@ -366,6 +366,28 @@ START_TEST(a_signature_is_no_attestation)
 }
 END_TEST
 
+/* In an .att layer a statement is an attestation whatever its type, cosign's own for signatures too. */
+START_TEST(an_attestation_layer_is_no_signature)
+{
+    static const char before[] = "\"dsseEnvelope\":";
+    struct test_layer layer = {.media_type = "application/vnd.dsse.envelope.v1+json", .signature_text = ""};
+    struct buf bundle;
+    struct run run;
+
+    test_bundle(key, span_str(GOOD_STATEMENT), &bundle);
+    layer.payload = span_cut(buf_as_span(&bundle), span_find(buf_as_span(&bundle), before) + strlen(before), SIZE_MAX);
+    layer.payload.len--; /* the bundle's own brace */
+    run_start(&run);
+    run.place.attestations = true;
+    test_put_layers(&run.registry, REPO, "sha256-" HEX ".att", &layer, 1);
+    run_go(&run);
+    expect(&run, REASON_OK, "envelope");
+    ck_assert_int_eq(run.claims.items[0].kind, CLAIM_ATTESTATION);
+    run_done(&run);
+    buf_free(&bundle);
+}
+END_TEST
+
 START_TEST(signature_checks_are_bounded)
 {
     struct test_layer *layers = mem_new(1000, sizeof(*layers));
@@ -415,6 +437,7 @@ int main(void)
     tcase_add_test(cases, a_descriptor_that_lies_about_its_size);
     tcase_add_test(cases, a_blob_that_is_not_to_be_had);
     tcase_add_test(cases, a_signature_is_no_attestation);
+    tcase_add_test(cases, an_attestation_layer_is_no_signature);
     tcase_add_test(cases, signature_checks_are_bounded);
     suite_add_tcase(suite, cases);
     result = run_suite(suite);
