@@ -220,26 +220,38 @@ static bool fail_size(struct error *err, const char *path, size_t max)
                      max);
 }
 
+bool fd_read_all(int fd, struct buf *ret)
+{
+    uint8_t chunk[8192];
+    ssize_t got;
+    int problem = 0;
+
+    while (problem == 0 && (got = read(fd, chunk, sizeof(chunk))) != 0) {
+        if (got < 0) {
+            problem = errno == EINTR ? 0 : errno;
+            continue;
+        }
+        if ((size_t)got > ret->max - ret->len) {
+            problem = EFBIG;
+            continue;
+        }
+        buf_append(ret, chunk, (size_t)got);
+        if (!buf_ok(ret))
+            problem = ENOMEM;
+    }
+    explicit_bzero(chunk, sizeof(chunk));
+    errno = problem;
+    return problem == 0;
+}
+
 /* To the end, whatever the size said: the file may grow while it is read. */
 static bool read_all(int fd, const char *path, size_t max, struct buf *ret, struct error *err)
 {
-    uint8_t chunk[8192];
-
-    for (;;) {
-        ssize_t got = read(fd, chunk, sizeof(chunk));
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return fail_path(err, REASON_IO, errno, path);
-        if (got == 0)
-            return true;
-        if ((size_t)got > max - ret->len)
-            return fail_size(err, path, max);
-        buf_append(ret, chunk, (size_t)got);
-        if (!buf_ok(ret))
-            return error_oom(err);
-    }
+    if (fd_read_all(fd, ret))
+        return true;
+    if (errno == EFBIG)
+        return fail_size(err, path, max);
+    return errno == ENOMEM ? error_oom(err) : fail_path(err, REASON_IO, errno, path);
 }
 
 bool file_read(const char *path, size_t max, enum file_trust trust, struct buf *ret, struct error *err)

@@ -52,5 +52,7 @@ bool file_make_above(const char *path, struct error *err) MUST_CHECK;
 
 /* Whole reads and writes on descriptors, retrying EINTR. read_full: false on error or early end. */
 bool fd_write_all(int fd, const void *bytes, size_t len) MUST_CHECK;
+/* Appends what comes until the end. false: errno says why; EFBIG when it is more than ret may hold. */
+bool fd_read_all(int fd, struct buf *ret) MUST_CHECK;
 
 #endif

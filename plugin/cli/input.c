@@ -11,26 +11,13 @@
 #include "base/limits.h"
 #include "base/tree.h"
 
-enum { CHUNK_BYTES = 8192 };
-
 static bool read_standard_input(size_t max, struct buf *ret, struct error *err)
 {
     CLEANUP(buf_free) struct buf bytes = BUF_INIT(max);
-    uint8_t chunk[CHUNK_BYTES];
 
-    for (;;) {
-        ssize_t got = read(STDIN_FILENO, chunk, sizeof(chunk));
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return error_errno(err, REASON_IO, errno, "standard input");
-        if (got == 0)
-            break;
-        buf_append(&bytes, chunk, (size_t)got);
-    }
-    if (!buf_ok(&bytes))
-        return error_set(err, REASON_LIMIT, "standard input has more than %zu bytes", max);
+    if (!fd_read_all(STDIN_FILENO, &bytes))
+        return errno == EFBIG ? error_set(err, REASON_LIMIT, "standard input has more than %zu bytes", max)
+                              : error_errno(err, REASON_IO, errno, "standard input");
     *ret = bytes;
     bytes = (struct buf){ 0 };
     return true;

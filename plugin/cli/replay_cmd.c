@@ -23,25 +23,17 @@ struct replay_values {
     bool explain;
 };
 
-static void put_text(struct json_out *out, const char *name, const char *text)
-{
-    if (text != NULL)
-        json_put_str(out, name, text);
-    else
-        json_put_null(out, name);
-}
-
 static void put_verdict(struct json_out *out, const char *name, const struct response *response)
 {
     json_open_map(out, name);
     json_put_str(out, "verdict", verdict_is_allow(response->verdict) ? "allow" : "deny");
     json_put_bool(out, "warned", response->warned);
     json_put_str(out, "reason", reason_name(response->reason));
-    put_text(out, "message", response->message);
-    put_text(out, "policy", response->policy);
-    put_text(out, "authority", response->authority);
-    put_text(out, "key_id", response->key_id);
-    put_text(out, "digest", response->digest);
+    json_put_str(out, "message", response->message);
+    json_put_str(out, "policy", response->policy);
+    json_put_str(out, "authority", response->authority);
+    json_put_str(out, "key_id", response->key_id);
+    json_put_str(out, "digest", response->digest);
     json_close_map(out);
 }
 
@@ -63,7 +55,7 @@ static void put_evidence(struct json_out *out, const struct evidence_set *eviden
         json_put_str(out, "status", item->status < ARRAY_LEN(states) ? states[item->status] : "?");
         json_put_int(out, "http_status", item->http_status);
         json_put_int(out, "bytes", (int64_t)item->body.len);
-        put_text(out, "error", item->error);
+        json_put_str(out, "error", item->error);
         json_close_map(out);
     }
     json_close_list(out);
@@ -83,9 +75,9 @@ static bool replay_work(void *context, struct buf *out_buf, struct error *err)
     same = verdict_is_allow(replay.then.verdict) == verdict_is_allow(replay.now.verdict) &&
            replay.then.reason == replay.now.reason;
     json_open_map(&out, NULL);
-    put_text(&out, "reference", replay.request.reference);
+    json_put_str(&out, "reference", replay.request.reference);
     json_put_str(&out, "time", time_format(replay.time, when));
-    put_text(&out, "version", replay.version);
+    json_put_str(&out, "version", replay.version);
     json_put_bool(&out, "same", same);
     put_verdict(&out, "then", &replay.then);
     put_verdict(&out, "now", &replay.now);

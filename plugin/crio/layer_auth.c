@@ -14,27 +14,12 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/wire.h"
 #include "plugin/crio/control.h"
 
 enum { INPUT_MAX_BYTES = 256 * 1024, SEND_MS = 2000 };
-
-static bool read_input(struct buf *input)
-{
-    uint8_t chunk[4096];
-    ssize_t got;
-
-    while ((got = read(STDIN_FILENO, chunk, sizeof(chunk))) != 0) {
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return false;
-        buf_append(input, chunk, (size_t)got);
-        explicit_bzero(chunk, sizeof(chunk));
-    }
-    return buf_ok(input);
-}
 
 static bool hand_over(const char *root, struct span input, struct error *err)
 {
@@ -66,7 +51,7 @@ int main(int argc, char **argv)
             stderr);
         return 2;
     }
-    if (read_input(&input) && hand_over(root, buf_as_span(&input), &err))
+    if (fd_read_all(STDIN_FILENO, &input) && hand_over(root, buf_as_span(&input), &err))
         return 0;
     (void)fprintf(stderr, "pullguard-layer-auth: %s\n", err.text[0] ? err.text : "stdin could not be read");
     return 1;

@@ -118,18 +118,9 @@ static struct crun_handler gate = {
 static bool read_whole(const char *path, size_t max, struct buf *buf)
 {
     int fd CLEANUP(fd_closep) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    uint8_t chunk[4096];
-    ssize_t got;
 
     *buf = (struct buf)BUF_INIT(max);
-    while (fd >= 0 && (got = read(fd, chunk, sizeof(chunk))) != 0) {
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return false;
-        buf_append(buf, chunk, (size_t)got);
-    }
-    return fd >= 0 && buf_ok(buf);
+    return fd >= 0 && fd_read_all(fd, buf);
 }
 
 /*

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/tree.h"
 #include "plugin/client.h"
@@ -25,18 +26,11 @@ enum { STATE_MAX_BYTES = 4 * 1024 * 1024 };
 
 static bool read_state(struct buf *state, struct error *err)
 {
-    uint8_t chunk[4096];
-    ssize_t got;
-
-    while ((got = read(STDIN_FILENO, chunk, sizeof(chunk))) != 0) {
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return error_errno(err, REASON_IO, errno, "reading the container's state from stdin");
-        buf_append(state, chunk, (size_t)got);
-    }
-    return buf_ok(state) ||
-           error_set(err, REASON_LIMIT, "the container's state is larger than %d bytes", STATE_MAX_BYTES);
+    if (fd_read_all(STDIN_FILENO, state))
+        return true;
+    if (errno == EFBIG)
+        return error_set(err, REASON_LIMIT, "the container's state is larger than %d bytes", STATE_MAX_BYTES);
+    return error_errno(err, REASON_IO, errno, "reading the container's state from stdin");
 }
 
 static char *state_member(const struct node *state, const char *name)

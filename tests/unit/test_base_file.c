@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -235,6 +236,31 @@ START_TEST(files_are_written_whole)
 }
 END_TEST
 
+START_TEST(descriptors_are_read_to_the_end)
+{
+    struct buf whole = BUF_INIT(5), endless = BUF_INIT(100000);
+    int ends[2], zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    ck_assert(fd_write_all(ends[1], "abcde", 5));
+    (void)close(ends[1]);
+    ck_assert(fd_read_all(ends[0], &whole));
+    ck_assert(span_eq_str(buf_as_span(&whole), "abcde"));
+    ck_assert(fd_read_all(ends[0], &whole)); /* nothing more */
+    ck_assert(!fd_read_all(zero, &whole));
+    ck_assert_int_eq(errno, EFBIG);
+    ck_assert(!fd_read_all(zero, &endless));
+    ck_assert_int_eq(errno, EFBIG);
+    (void)close(zero);
+    (void)close(ends[0]);
+    ck_assert(!fd_read_all(-1, &whole));
+    ck_assert_int_eq(errno, EBADF);
+    ck_assert(span_eq_str(buf_as_span(&whole), "abcde"));
+    buf_free(&whole);
+    buf_free(&endless);
+}
+END_TEST
+
 START_TEST(directories_above_are_made)
 {
     struct error err = ERROR_INIT;
@@ -270,6 +296,7 @@ int main(void)
     tcase_add_test(cases, directories_are_listed);
     tcase_add_test(cases, paths_under_a_root);
     tcase_add_test(cases, files_are_written_whole);
+    tcase_add_test(cases, descriptors_are_read_to_the_end);
     tcase_add_test(cases, directories_above_are_made);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
