@@ -79,6 +79,18 @@ def test_nothing_is_changed_unasked():
         want_code(root.run("enable", "docker"), 2)
 
 
+def test_disable_asks_before_anything():
+    with Root() as root:
+        node(root)
+        for runtime in ("crio", "podman"):
+            want_code(root.run("enable", "-y", runtime), 0)
+        before = root.tree()
+        result = root.run("disable", "crio")
+        want_code(result, 2)
+        want_text(result.err, "--yes", result)
+        want(root.tree() == before, "changed: %s" % sorted(set(before.items()) ^ set(root.tree().items()))[:2])
+
+
 def test_directories_in_the_way():
     with Root() as root:
         os.makedirs(root.at(LINK))

@@ -283,10 +283,11 @@ static bool check_intact(const struct cli *cli, struct ledger *ledger, struct er
     return true;
 }
 
-/* Entries that another runtime still needs are left to it. */
-static bool drop_shared(const struct cli *cli, const struct runtime *runtime, bool dry_run, struct ledger *ledger,
-                        struct error *err)
+/* Entries that another runtime still needs are left to it. ret_heir: that runtime; NULL = there is none. */
+static bool drop_shared(const struct cli *cli, const struct runtime *runtime, struct ledger *ledger,
+                        const char **ret_heir, struct error *err)
 {
+    *ret_heir = NULL;
     for (size_t i = ledger->count; i-- > 0;) {
         const char *other;
 
@@ -294,8 +295,7 @@ static bool drop_shared(const struct cli *cli, const struct runtime *runtime, bo
             return false;
         if (other == NULL)
             continue;
-        if (!dry_run && !shared_hand_over(cli->root, ledger, other, err))
-            return false;
+        *ret_heir = other;
         printf("%s stays: %s needs it.\n", ledger->entries[i].path, other);
         ledger_drop(ledger, i);
     }
@@ -324,6 +324,7 @@ static int disable_run(const struct cli *cli, const void *values_, const struct 
     const struct runtime *runtime = wanted_runtime(cli, args->items[0]);
     CLEANUP(ledger_done) struct ledger ledger = { 0 };
     struct error err = ERROR_INIT;
+    const char *heir;
 
     if (runtime == NULL)
         return EXIT_UNDECIDED;
@@ -334,12 +335,14 @@ static int disable_run(const struct cli *cli, const void *values_, const struct 
         return EXIT_YES;
     }
     if ((!values->force && !check_intact(cli, &ledger, &err)) ||
-        !drop_shared(cli, runtime, values->dry_run, &ledger, &err) || !show_restore(cli, &ledger, &err))
+        !drop_shared(cli, runtime, &ledger, &heir, &err) || !show_restore(cli, &ledger, &err))
         goto failed;
     if (values->dry_run)
         return EXIT_NO;
     if (!agreed(cli, values))
         return EXIT_UNDECIDED;
+    if (heir != NULL && !shared_hand_over(cli->root, &ledger, heir, &err))
+        goto failed;
     for (size_t i = ledger.count; i-- > 0;) {
         change_sweep(cli->root, ledger.entries[i].path);
         if (!restore_state(cli->root, ledger.entries[i].path, &ledger.entries[i].before, &err))
