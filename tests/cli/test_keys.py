@@ -131,6 +131,19 @@ def test_cache_renew():
         refused = [(one["reference"], one["digest"], one["allowed"]) for one in result.json()]
         want(sorted(refused) == [(name, digest, False), (second, digest, False)], "%s" % refused)
         want(policy_verdicts()[0][0] == "warn", "still refused at a start")
+        root.write("/etc/pullguard/policy.d/b.yaml", "kind: [")
+        result = root.run("cache", "renew", "--json")
+        want_code(result, 2)  # nothing could be decided
+        want(sorted((one["reference"], one["allowed"], one["reason"]) for one in result.json()) ==
+             [(name, False, "policy_error"), (second, False, "policy_error")], "%s" % result)
+        root.write("/etc/pullguard/policy.d/b.yaml", policy("team-too", registry.host + "/**", key_text()))
+        root.write("/etc/pullguard/policy.d/c.yaml", policy("gone", name.rsplit(":", 1)[0] + ":v1",
+                                                            extra="      - static: {action: fail}\n"))
+        result = root.run("cache", "renew", "--json")
+        want_code(result, 1)  # the worst of them counts, whichever comes last
+        want(sorted((one["reference"], one["allowed"]) for one in result.json()) == [(name, False), (second, True)], "%s" % result)
+        os.unlink(root.at("/etc/pullguard/policy.d/c.yaml"))
+        root.write("/etc/pullguard/policy.d/b.yaml", policy("nobody", registry.host + "/**", extra="      - static: {action: fail}\n"))
         want(root.run("cache", "clear", "--stale", "--json").json() == {"removed": 2}, "forgotten")
         want(policy_verdicts() == [("ok", "0 verdicts count at a start")], "%s" % policy_verdicts())
 
