@@ -8,6 +8,8 @@ import base64
 import contextlib
 import json
 import os
+import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,8 +20,9 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import run  # noqa: E402
-from run import ENGINE, IMAGE, Node, Registry, allows, check, of_node, pull  # noqa: E402
+from run import ENGINE, IMAGE, Node, Registry, allows, check, denies, of_node, pull  # noqa: E402
 
+NGHTTPD = shutil.which("nghttpd", path=os.environ.get("PATH", "") + ":/usr/sbin")
 AUDIT = "audit: /audit.jsonl\n" # with an audit no hit is the hook's
 
 
@@ -175,6 +178,84 @@ def test_knock():
             check(f"a caller that leaves after {len(said)} bytes", len(lines) == (1 if said else 0), lines)
 
 
+class Relay:
+    """Hands connections on to a port. Those that are frozen bring nothing any more, and are never closed."""
+
+    def __init__(self, port):
+        self.to, self.count, self.frozen = port, 0, 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            client = self.listener.accept()[0]
+            self.count += 1
+            threading.Thread(target=self.relay, args=(client, self.count), daemon=True).start()
+
+    def relay(self, client, number):
+        with client, socket.create_connection(("127.0.0.1", self.to)) as server, contextlib.suppress(OSError):
+            while True:
+                ready = select.select([client, server], [], [], 0.05)[0]
+                while number <= self.frozen:
+                    time.sleep(1)
+                for side in ready:
+                    data = side.recv(65536)
+                    if not data:
+                        return
+                    (server if side is client else client).sendall(data)
+
+
+@contextlib.contextmanager
+def http2_server():
+    """The stored image of demo/legacy, by HTTP/2: nghttpd, and files. Its port."""
+    source = run.VECTORS + "/registry/demo/legacy"
+    index = json.load(open(source + "/index.json"))
+    with tempfile.TemporaryDirectory() as folder:
+        os.makedirs(folder + "/v2/demo/legacy/manifests")
+        shutil.copytree(source + "/blobs", folder + "/blobs")
+        os.makedirs(folder + "/v2/demo/legacy/blobs")
+        for name in os.listdir(folder + "/blobs"):
+            os.rename(f"{folder}/blobs/{name}", f"{folder}/v2/demo/legacy/blobs/{name.replace('-', ':', 1)}")
+        for name, digest in [*index["tags"].items(), *((digest, digest) for digest in index["manifests"])]:
+            shutil.copy(f"{source}/manifests/{digest.replace(':', '-')}.json", f"{folder}/v2/demo/legacy/manifests/{name}")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", folder + "/key", "-out", folder + "/cert",
+                        "-subj", "/CN=127.0.0.1"], check=True, stderr=subprocess.DEVNULL)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        server = subprocess.Popen([NGHTTPD, "-a", "127.0.0.1", "-d", folder, str(port), folder + "/key", folder + "/cert"],
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.5)
+        yield port
+        server.kill()
+        server.wait()
+
+
+def test_dead_connection():
+    """A kept HTTP/2 connection that brings nothing any more costs one pull, and not all until the kernel gives it up."""
+    if not NGHTTPD:
+        print("skip dead connection: nghttpd (nghttp2-server) is not installed")
+        return
+    with http2_server() as port, Node("cache: {enabled: false}\nhosts-dirs: [/certs.d]\n") as node:
+        relay = Relay(port)
+        registry = f"127.0.0.1:{relay.port}"
+        os.makedirs(f"{node.root}/certs.d/{registry}")
+        with open(f"{node.root}/certs.d/{registry}/hosts.toml", "w") as file:
+            file.write(f'server = "https://{registry}"\nskip_verify = true\n')
+        node.start()
+        time.sleep(3.1)
+        name = registry + "/demo/legacy:v1"
+        allows("dead connection: before", pull(node, name=name))
+        time.sleep(0.3)
+        allows("dead connection: before, again", pull(node, name=name))
+        check("dead connection: there is one, and it is kept", relay.count == 1, relay.count)
+        time.sleep(0.3)
+        relay.frozen = relay.count
+        denies("dead connection: the first pull on it", pull(node, name=name, extra=["--deadline-ms", "2000"]), "timeout")
+        allows("dead connection: the next", pull(node, name=name))
+        check("dead connection: has a new one", relay.count == 2, relay.count)
+
+
 def test_others_verification():
     """A pull waits for the verification of the same image, never for that of another one."""
     for name, digest in (("a digest with the same first byte", IMAGE[:9] + "0" * 62), ("the same digest under another name", IMAGE)):
@@ -197,7 +278,7 @@ if os.geteuid() != 0:
 run.start_registry()
 wanted = sys.argv[3:]
 for test in (test_idle, test_helper_leaves_a_daemon, test_parser_dies, test_sandbox_changes, test_few_descriptors, test_knock,
-             test_others_verification):
+             test_dead_connection, test_others_verification):
     if not wanted or test.__name__ in wanted:
         test()
 print(f"{run.passed} passed, {run.failed} failed")

@@ -94,6 +94,7 @@ struct fetcher {
     struct buf incoming;
     struct outgoing *first_out, *last_out;
     bool broken;   /* the engine is gone or memory is out: the loop ends */
+    bool worn;     /* connections are given up as soon as nothing is under way: fetcher_wear */
 };
 
 /* facts.c */
@@ -136,5 +137,11 @@ enum reason outcome_transport(const struct exchange *exchange, char *dst, size_t
 /* serve.c */
 void fetcher_answer(struct running *running, struct evidence *evidence);
 void fetcher_send(struct fetcher *fetcher, struct buf *message);
+/*
+ * An exchange has ended: was it on a connection that brought nothing in time? It may be dead (a firewall has forgotten
+ * it, a balancer is gone), and libcurl goes on putting new HTTP/2 streams on it until the kernel gives it up, after a
+ * quarter of an hour. The next job has new connections.
+ */
+void fetcher_wear(struct fetcher *fetcher, const struct exchange *exchange);
 
 #endif

@@ -71,6 +71,7 @@ static void token_done(struct exchange *exchange)
               auth_token_put(&fetcher->auth, request->key, &answer, mono_ms(), &why);
 
     token_unlink(request);
+    fetcher_wear(fetcher, exchange);
     for (struct running *running = fetcher->jobs; running; running = running->next)
         for (size_t i = 0; i < running->count; i++) {
             struct lookup *lookup = &running->lookups[i];

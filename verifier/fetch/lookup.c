@@ -414,6 +414,7 @@ static void lookup_complete(struct exchange *exchange)
     int64_t delay;
 
     lookup->running->fetcher->active--;
+    fetcher_wear(lookup->running->fetcher, exchange);
     learn_scheme(lookup);
     delay = retry_delay(lookup);
     if (scheme_was_wrong(lookup)) {

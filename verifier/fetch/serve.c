@@ -84,6 +84,11 @@ void fetcher_answer(struct running *running, struct evidence *evidence)
     evidence->body = span_of(NULL, 0);
 }
 
+void fetcher_wear(struct fetcher *fetcher, const struct exchange *exchange)
+{
+    fetcher->worn = fetcher->worn || (exchange->result == CURLE_OPERATION_TIMEDOUT && exchange->connected);
+}
+
 static void flush(struct fetcher *fetcher)
 {
     while (fetcher->first_out && !fetcher->broken) {
@@ -266,6 +271,22 @@ static void collect(struct fetcher *fetcher)
     }
 }
 
+/* With the handle libcurl's connections go. Nothing may be under way. */
+static bool connections_renew(struct fetcher *fetcher, struct error *err)
+{
+    if (fetcher->multi)
+        curl_multi_cleanup(fetcher->multi);
+    fetcher->worn = false;
+    fetcher->multi = curl_multi_init();
+    if (!fetcher->multi)
+        return error_oom(err);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_PER_HOST);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)CONNECTIONS_MAX);
+    curl_multi_setopt(fetcher->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+    return true;
+}
+
 /*
  * Waits for libcurl, the engine, and, when there is nothing to do, the parser's end: it says nothing unasked. Without
  * it nobody is logged in any more, so that the next job is better done by another fetcher.
@@ -298,6 +319,8 @@ static bool loop(struct fetcher *fetcher, struct error *err)
         timeout = start_due(fetcher);
         end_finished(fetcher);
         flush(fetcher);
+        if (fetcher->worn && !fetcher->jobs && !fetcher->tokens && !connections_renew(fetcher, err))
+            return false;
         if (!wait_for_more(fetcher, timeout, err))
             return false;
     }
@@ -342,16 +365,7 @@ bool fetch_serve(int fd, int parser_fd, struct error *err)
     fetcher->fd = fd;
     fetcher->parser_fd = parser_fd;
     fetcher->incoming = (struct buf)BUF_INIT(LIMIT_FETCH_JOB_BYTES + WIRE_HEADER_BYTES);
-    fetcher->multi = curl_multi_init();
-    if (!fetcher->multi) {
-        fetcher_done(fetcher);
-        return error_oom(err);
-    }
-    curl_multi_setopt(fetcher->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
-    curl_multi_setopt(fetcher->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)CONNECTIONS_PER_HOST);
-    curl_multi_setopt(fetcher->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)CONNECTIONS_MAX);
-    curl_multi_setopt(fetcher->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
-    ok = loop(fetcher, err);
+    ok = connections_renew(fetcher, err) && loop(fetcher, err);
     fetcher_done(fetcher);
     return ok;
 }
