@@ -18,6 +18,7 @@ podman_node()
 {
     PODMAN_NODE=$1
     unpacked_node "$PODMAN_NODE" "$PODMAN_ROOT"
+    printf 'root:x:0:0:root:/root:/bin/sh\n' >"$PODMAN_NODE/etc/passwd" # buildah asks who it is
     mkdir -p "$PODMAN_NODE"/etc/containers/{registries.d,registries.conf.d}
     printf 'root:x:0:0:root:/root:/bin/sh\n' >"$PODMAN_NODE/etc/passwd" # buildah asks who it is
 }
