@@ -98,7 +98,8 @@ python3 "$PG_LIB/oci_tar.py" "$NODE/images/posing.tar" "$R/posing:v1" "$PG_WORK/
 podman load -q -i /images/posing.tar >/dev/null 2>&1
 printf 'FROM %s\nLABEL made=here\n' "$R/signed:v1" >"$NODE/images/Containerfile"
 buildah bud -f /images/Containerfile -t "$R/built:v1" /images
-buildah from --name working "$R/signed:v1"
+# Limits that it need not raise: not every root may.
+buildah from --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --name working "$R/signed:v1"
 buildah commit working "$R/committed:v1"
 say "$(podman --version), $(inside /usr/bin/crun --version | head -n 1)"
 runs "without a gate, what was loaded starts" plain "$R/loaded:v1"
@@ -189,7 +190,8 @@ run_step()
 if run_step oci; then fail "crun handler: a build's RUN step is refused" "$PG_WORK/pull.out"
 elif grep -q 'pullguard: .*no record of container' "$PG_WORK/pull.out"; then pass "crun handler: a build's RUN step is refused"
 else fail "crun handler: a build's RUN step is refused, in other words" "$PG_WORK/pull.out"; fi
-expect "crun handler: and goes on without crun, --isolation chroot" run_step chroot
+if run_step chroot; then pass "crun handler: and goes on without crun, --isolation chroot"
+else fail "crun handler: and goes on without crun, --isolation chroot" "$PG_WORK/pull.out"; fi
 
 # ---- an image with several names, started by its id as the kubelet has CRI-O do it ------------------------------------------------
 # record NAME...: the signed image has these names, and a container "by-id" is made of it.
@@ -262,5 +264,7 @@ record "$R/signed:v1"
 # podman before 4.6 copies the annotations of an image's manifest to the container, and crun asks no handler about a sandbox.
 python3 "$PG_LIB/oci_tar.py" "$NODE/images/sandbox.tar" "$R/sandbox:v1" "$PG_WORK/app" sandbox io.kubernetes.cri.container-type=sandbox >/dev/null
 podman load -q -i /images/sandbox.tar >/dev/null 2>&1
-refused "crun handler: an image that calls itself a sandbox" nine "$R/sandbox:v1" '\(no_signature\|not_found\|fetch_failed\)' "run_oci_handler_get_handler"
+text="pullguard: "
+if dpkg --compare-versions "$(podman --version | awk '{ print $3 }')" lt 4.6; then text=run_oci_handler_get_handler; fi
+refused "crun handler: an image that calls itself a sandbox" nine "$R/sandbox:v1" '\(no_signature\|not_found\|fetch_failed\)' "$text"
 results
