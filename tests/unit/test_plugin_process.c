@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Children are waited for, killed and reaped: with a descriptor for the process, and without on kernels that have none. */
+/* Children are waited for, killed and reaped, with a descriptor for the process and on kernels that have none. */
 #include "plugin/process.h"
 
 #include <errno.h>
