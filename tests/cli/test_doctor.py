@@ -434,6 +434,7 @@ STATIC = ELF + (2).to_bytes(2, "little") + bytes(46)  # ET_EXEC, no interpreter
 # One program header, behind the ELF header: PT_INTERP.
 DYNAMIC = (ELF + (3).to_bytes(2, "little") + bytes(14) + (64).to_bytes(8, "little") + bytes(16) + (1).to_bytes(2, "little") + bytes(6) +
            (3).to_bytes(4, "little") + bytes(52))
+LOADED = DYNAMIC[:64] + (1).to_bytes(4, "little") + bytes(52)  # static: PT_LOAD only
 
 
 def handlers(root):
@@ -486,9 +487,9 @@ def test_crun_handlers():
         want(only(root, "start")[0]["crun.stray"]["level"] == "fail", "damaged")
         os.unlink(root.at(LAYOUT["libexec"] + "/pullguard-crun.so"))
         want(only(root, "start")[0]["crun.stray"]["level"] == "fail", "gone")
-    for place in ("/usr/bin/crun", "/usr/libexec/crio/crun"):
+    for place, program in (("/usr/bin/crun", STATIC), ("/usr/bin/crun", LOADED), ("/usr/libexec/crio/crun", STATIC)):
         with Root() as root:
-            root.write(place, STATIC, 0o755)
+            root.write(place, program, 0o755)
             checks, result = only(root, "start")
             want(place in checks["crun.static"]["what"] and checks["crun.static"]["level"] == "note", "static", result)
             for program in (DYNAMIC, DYNAMIC[:100]):
