@@ -40,14 +40,29 @@ static bool grow(struct buf *buf, size_t needed)
     return true;
 }
 
+static bool fits(const struct buf *buf, size_t len)
+{
+    return len <= buf->max - buf->len && len < SIZE_MAX - buf->len;
+}
+
+static bool has_room(const struct buf *buf, size_t len)
+{
+    return buf->len + len + 1 <= buf->cap;
+}
+
+void buf_make_room(struct buf *buf, size_t len)
+{
+    if (!buf->failed && fits(buf, len) && !has_room(buf, len))
+        (void)grow(buf, buf->len + len + 1);
+}
+
 uint8_t *buf_reserve(struct buf *buf, size_t len)
 {
     uint8_t *place;
 
     if (buf->failed)
         return NULL;
-    if (len > buf->max - buf->len || len >= SIZE_MAX - buf->len ||
-        (buf->len + len + 1 > buf->cap && !grow(buf, buf->len + len + 1))) {
+    if (!fits(buf, len) || (!has_room(buf, len) && !grow(buf, buf->len + len + 1))) {
         fail(buf);
         return NULL;
     }

@@ -32,6 +32,11 @@ void buf_u24(struct buf *buf, uint32_t value);
 void buf_u32(struct buf *buf, uint32_t value);
 void buf_u64(struct buf *buf, uint64_t value);
 void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
+/*
+ * Room for len more bytes at once, where it is known beforehand: growing by doubling holds a large content twice. What
+ * does not fit is left to the appends to find out.
+ */
+void buf_make_room(struct buf *buf, size_t len);
 /* Makes room and returns where to write len bytes that then count as content; NULL when it does not fit. */
 uint8_t *buf_reserve(struct buf *buf, size_t len);
 

@@ -86,7 +86,7 @@ static bool exchange(int fd, struct span message, int64_t deadline, struct respo
     CLEANUP(response_done) struct response response = {0};
 
     if (!wire_send(fd, message, deadline, err) || !wire_receive(fd, RESPONSE_MAX_BYTES, deadline, &answer, err) ||
-        !receive_end(fd, deadline, err) || !response_read(buf_as_span(&answer), &response, err))
+        !receive_end(fd, deadline, err) || !response_take(&answer, buf_as_span(&answer), &response, err))
         return false;
     *ret = response;
     response = (struct response){0};

@@ -22,6 +22,7 @@ enum {
     TAG_EVIDENCE = 45,
 };
 
+enum { HEAD_MAX_BYTES = LIMIT_EVIDENCE_BYTES + 1024 * 1024 }; /* a report may be as long as the evidence */
 enum { STATE_WARNED = 1 << 0, STATE_CACHED = 1 << 1 };
 
 struct text_field {
@@ -144,7 +145,8 @@ void request_write(struct buf *buf, const struct request *request)
     wire_end(buf, start);
 }
 
-void response_write(struct buf *buf, const struct response *response)
+/* All but the evidence's bytes, which stand at the very end. */
+static void response_write_head(struct buf *buf, const struct response *response)
 {
     size_t start = wire_begin(buf, MESSAGE_RESPONSE);
 
@@ -155,8 +157,24 @@ void response_write(struct buf *buf, const struct response *response)
     wire_put_u32(buf, TAG_DURATION, response->duration_us);
     wire_put_u32(buf, TAG_REQUESTS, response->requests);
     if (response->evidence.len > 0)
-        wire_put(buf, TAG_EVIDENCE, response->evidence);
-    wire_end(buf, start);
+        wire_close_more(buf, wire_open(buf, TAG_EVIDENCE), response->evidence.len);
+    wire_end_more(buf, start, response->evidence.len);
+}
+
+void response_write(struct buf *buf, const struct response *response)
+{
+    response_write_head(buf, response);
+    buf_span(buf, response->evidence);
+}
+
+bool response_send(int fd, const struct response *response, int64_t deadline, struct error *err)
+{
+    CLEANUP(buf_free) struct buf head = BUF_INIT(HEAD_MAX_BYTES);
+
+    response_write_head(&head, response);
+    if (!buf_ok(&head))
+        return error_oom(err);
+    return wire_send(fd, buf_as_span(&head), deadline, err) && wire_send(fd, response->evidence, deadline, err);
 }
 
 /* A record of the string range into its place; each at most once. */
@@ -260,12 +278,10 @@ static bool response_record(struct response *response, struct response_numbers *
     case TAG_REQUESTS:
         return read_number(tag, bytes, seen, &response->requests, err);
     case TAG_EVIDENCE:
-        if (response->evidence_owned)
+        if (*seen & (1ULL << tag))
             return error_set(err, REASON_MALFORMED, "message: record %u comes twice", tag);
-        response->evidence_owned = mem_dup(bytes.ptr, bytes.len);
-        if (!response->evidence_owned)
-            return error_oom(err);
-        response->evidence = span_of(response->evidence_owned, bytes.len);
+        *seen |= 1ULL << tag;
+        response->evidence = bytes;
         return true;
     default:
         return read_text(response, response_texts, ARRAY_LEN(response_texts), tag, bytes, err);
@@ -287,7 +303,8 @@ static bool response_check(const struct response *response, const struct respons
     return true;
 }
 
-bool response_read(struct span message, struct response *ret, struct error *err)
+/* The evidence still borrows from the message. */
+static bool read_response(struct span message, struct response *ret, struct error *err)
 {
     CLEANUP(response_done) struct response response = {0};
     struct response_numbers numbers = {0};
@@ -310,5 +327,31 @@ bool response_read(struct span message, struct response *ret, struct error *err)
     response.verdict = verdict_from_wire(numbers.verdict);
     *ret = response;
     response = (struct response){0};
+    return true;
+}
+
+bool response_read(struct span message, struct response *ret, struct error *err)
+{
+    CLEANUP(response_done) struct response response = {0};
+
+    if (!read_response(message, &response, err))
+        return false;
+    response.evidence_owned = mem_dup(response.evidence.ptr, response.evidence.len);
+    if (!response.evidence_owned)
+        return error_oom(err);
+    response.evidence = span_of(response.evidence_owned, response.evidence.len);
+    *ret = response;
+    response = (struct response){0};
+    return true;
+}
+
+bool response_take(struct buf *block, struct span message, struct response *ret, struct error *err)
+{
+    if (!read_response(message, ret, err))
+        return false;
+    if (ret->evidence.len > 0)
+        ret->evidence_owned = buf_take(block);
+    else
+        ret->evidence = span_of(NULL, 0);
     return true;
 }

@@ -77,8 +77,12 @@ void response_done(struct response *response);
 void request_write(struct buf *buf, const struct request *request);   /* a whole message */
 bool request_read(struct span message, struct request *ret, struct error *err) MUST_CHECK;
 void response_write(struct buf *buf, const struct response *response);
+/* Writes it to fd, the evidence from where it is. */
+bool response_send(int fd, const struct response *response, int64_t deadline, struct error *err) MUST_CHECK;
 /* Refuses an allow whose reason is not one of allow's, or that names no digest. */
 bool response_read(struct span message, struct response *ret, struct error *err) MUST_CHECK;
+/* The same for a message in `block`, which ret takes over when there is evidence in it: that may be large. */
+bool response_take(struct buf *block, struct span message, struct response *ret, struct error *err) MUST_CHECK;
 /* A deny: frees what ret held, then reason and the text made one clean line. */
 void response_deny(struct response *ret, enum reason reason, const char *text);
 /* The reasons that go with allow (base/reason.h). */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,8 +20,9 @@ enum { ANSWER = 1, TAG_DONE = 1, TAG_REASON = 2, TAG_BYTES = 3 };
 static _Noreturn void child(int fd, const struct sandbox *sandbox, size_t max,
                             bool (*work)(void *context, struct buf *out, struct error *err), void *context)
 {
-    struct buf message = BUF_INIT(max + SLACK_BYTES), out = BUF_INIT(max);
+    struct buf head = BUF_INIT(SLACK_BYTES), out = BUF_INIT(max);
     struct error err = ERROR_INIT;
+    struct span answer;
     size_t start;
     bool done;
 
@@ -28,18 +30,19 @@ static _Noreturn void child(int fd, const struct sandbox *sandbox, size_t max,
         _exit(1);
     close_from(ANSWER_SOCKET + 1);
     done = sandbox_enter(SANDBOX_JUDGE, sandbox, &err) && work(context, &out, &err) && buf_ok(&out);
-    start = wire_begin(&message, ANSWER);
-    wire_put_u32(&message, TAG_DONE, done);
-    wire_put_u32(&message, TAG_REASON, (uint32_t)err.reason);
-    wire_put(&message, TAG_BYTES, done ? buf_as_span(&out) : span_str(err.text));
-    wire_end(&message, start);
-    if (!buf_ok(&message) || !wire_send(ANSWER_SOCKET, buf_as_span(&message), INT64_MAX, &err))
-        _exit(1);
-    _exit(0);
+    answer = done ? buf_as_span(&out) : span_str(err.text);
+    start = wire_begin(&head, ANSWER);
+    wire_put_u32(&head, TAG_DONE, done);
+    wire_put_u32(&head, TAG_REASON, (uint32_t)err.reason);
+    wire_close_more(&head, wire_open(&head, TAG_BYTES), answer.len);
+    wire_end_more(&head, start, answer.len);
+    /* the answer from where it is: it may be large */
+    _exit(buf_ok(&head) && wire_send(ANSWER_SOCKET, buf_as_span(&head), INT64_MAX, &err) &&
+                  wire_send(ANSWER_SOCKET, answer, INT64_MAX, &err) ? 0 : 1);
 }
 
-/* What the child sent: its bytes, or its error. */
-static bool read_answer(struct span message, size_t max, struct buf *ret, struct error *err)
+/* What the child sent: its bytes, which take the message's place, or its error. */
+static bool read_answer(struct buf *message, struct buf *ret, struct error *err)
 {
     struct reader records;
     struct span bytes = span_str("");
@@ -47,7 +50,7 @@ static bool read_answer(struct span message, size_t max, struct buf *ret, struct
     uint16_t tag;
     struct span value;
 
-    if (!wire_records(message, ANSWER, &records, err))
+    if (!wire_records(buf_as_span(message), ANSWER, &records, err))
         return error_wrap(err, "the sandboxed process");
     while (wire_next(&records, &tag, &value)) {
         if (tag == TAG_BYTES)
@@ -58,9 +61,12 @@ static bool read_answer(struct span message, size_t max, struct buf *ret, struct
     if (done != 1)
         return error_set(err, reason < REASON_COUNT ? (enum reason)reason : REASON_INTERNAL, "%.*s", (int)bytes.len,
                          (const char *)bytes.ptr);
-    *ret = (struct buf)BUF_INIT(max);
-    buf_span(ret, bytes);
-    return buf_ok(ret) || error_oom(err);
+    memmove(message->ptr, bytes.ptr, bytes.len);
+    message->len = bytes.len;
+    message->ptr[bytes.len] = '\0';
+    *ret = *message;
+    *message = (struct buf)BUF_INIT(0);
+    return true;
 }
 
 static bool prepare(const struct cli *cli, struct settings *settings, struct sandbox *sandbox, struct error *err)
@@ -95,5 +101,5 @@ bool judge_sandbox_run(const struct cli *cli, bool (*work)(void *context, struct
     close(TAKE_FD(theirs));
     if (!wire_receive(ours, max + SLACK_BYTES, mono_ms() + timeout_ms, &message, err))
         return error_wrap(err, "the sandboxed process");
-    return read_answer(buf_as_span(&message), max, ret, err);
+    return read_answer(&message, ret, err);
 }

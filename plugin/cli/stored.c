@@ -258,5 +258,6 @@ bool stored_work(void *context, struct buf *out, struct error *err)
     CLEANUP(replay_done) struct replay replay = { 0 };
     struct printing printing = { .question = question, .out = out };
 
+    buf_make_room(out, question->file.len); /* what is printed of a large file is about as large */
     return replay_read(question->file, &replay, err) && stored_walk(&replay, print_layer, &printing, err);
 }

@@ -224,7 +224,6 @@ static bool place_sockets(int judge, int store)
 
 void judge_child(int fd, const struct sandbox *sandbox, const struct judge_input *input)
 {
-    struct buf message = BUF_INIT(RESPONSE_MAX_BYTES);
     struct trial trial = {.input = input};
     struct response response = {0};
     struct error err = ERROR_INIT;
@@ -238,8 +237,5 @@ void judge_child(int fd, const struct sandbox *sandbox, const struct judge_input
         response_deny(&response, err.reason, err.text);
     attach_evidence(&trial, &response);
     response.requests = trial.counters.requests;
-    response_write(&message, &response);
-    if (buf_ok(&message) && wire_send(JUDGE_SOCKET, buf_as_span(&message), INT64_MAX, &err))
-        _exit(0);
-    _exit(1);
+    _exit(response_send(JUDGE_SOCKET, &response, INT64_MAX, &err) ? 0 : 1);
 }

@@ -267,16 +267,6 @@ static bool receive_request(int socket, struct request *ret, struct error *err)
            request_read(buf_as_span(&message), ret, err);
 }
 
-static bool send_response(int socket, const struct response *response, struct error *err)
-{
-    CLEANUP(buf_free) struct buf message = BUF_INIT(RESPONSE_MAX_BYTES);
-
-    response_write(&message, response);
-    if (!buf_ok(&message))
-        return error_oom(err);
-    return wire_send(socket, buf_as_span(&message), mono_ms() + RESPONSE_LEAVES_MS, err);
-}
-
 /* A fetcher on loan goes back when it has nothing more to say; one of our own is stopped. */
 static int end_fetcher(struct once *once)
 {
@@ -443,7 +433,7 @@ static bool answer_and_record(struct once *once)
     response.duration_us = (uint32_t)(mono_us() - once->started_us);
     recorder_decision(once->options->root, once->config.policies ? &once->config.settings : &once->settings,
                       &once->request, &response);
-    return send_response(once->socket, &response, &err);
+    return response_send(once->socket, &response, mono_ms() + RESPONSE_LEAVES_MS, &err);
 }
 
 int engine_once(const struct engine_options *options, int socket)

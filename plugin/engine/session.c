@@ -135,7 +135,7 @@ static void take_response(struct session *session, struct span message)
 {
     struct error err = ERROR_INIT;
 
-    if (!response_read(message, &session->response, &err)) {
+    if (!response_take(&session->from_judge, message, &session->response, &err)) {
         (void)error_wrap(&err, "judge");
         fail_with(session, &err);
         return;
@@ -167,8 +167,10 @@ static void take_messages(struct session *session)
             fail_with(session, &err);
             return;
         }
-        if (rest.len - WIRE_HEADER_BYTES < len)
+        if (rest.len - WIRE_HEADER_BYTES < len) {
+            buf_make_room(&session->from_judge, len + READ_BYTES);
             break;
+        }
         rest = span_cut(rest, 0, WIRE_HEADER_BYTES + len);
         used += rest.len;
         if (type == MESSAGE_WANTS)

@@ -8,7 +8,7 @@
 #include "base/wire.h"
 #include "config.h"
 
-enum { MESSAGE_REPLAY = 60 };
+enum { MESSAGE_REPLAY = 60, REST_BYTES = 64 * 1024, REST_OF_ANSWER_BYTES = 1024 };
 
 enum {
     TAG_VERSION = 1,
@@ -73,10 +73,25 @@ static void put_response(struct buf *buf, const struct response *response)
     wire_close(buf, nested);
 }
 
+/* Of what may be large; the rest is small beside it. */
+static size_t bytes_of(const struct judge_input *input, const struct evidence_set *evidence)
+{
+    size_t bytes = REST_BYTES;
+
+    for (size_t i = 0; input->files && i < input->files->count; i++)
+        bytes += input->files->items[i].bytes.len;
+    for (size_t i = 0; i < evidence->count; i++)
+        bytes += evidence->items[i].body.len + REST_OF_ANSWER_BYTES;
+    return bytes;
+}
+
 void replay_write(struct buf *buf, const struct judge_input *input, const struct evidence_set *evidence,
                   const struct response *response)
 {
-    size_t start = wire_begin(buf, MESSAGE_REPLAY);
+    size_t start;
+
+    buf_make_room(buf, bytes_of(input, evidence));
+    start = wire_begin(buf, MESSAGE_REPLAY);
 
     wire_put_str(buf, TAG_VERSION, PG_VERSION);
     wire_put_u64(buf, TAG_TIME, (uint64_t)input->now);

@@ -101,6 +101,34 @@ START_TEST(content_survives_growth)
 }
 END_TEST
 
+START_TEST(room_that_was_made_is_used)
+{
+    CLEANUP(buf_free) struct buf buf = BUF_INIT(1000);
+    const uint8_t *place;
+
+    buf_str(&buf, "head");
+    buf_make_room(&buf, 300);
+    ck_assert_uint_eq(buf.len, 4);
+    place = buf.ptr;
+    ck_assert_ptr_nonnull(buf_reserve(&buf, 300));
+    ck_assert_ptr_eq(buf.ptr, place);
+    ck_assert(span_starts(buf_as_span(&buf), "head"));
+}
+END_TEST
+
+START_TEST(room_beyond_the_maximum_is_not_made)
+{
+    CLEANUP(buf_free) struct buf buf = BUF_INIT(1000);
+
+    buf_str(&buf, "head");
+    buf_make_room(&buf, 997);
+    buf_make_room(&buf, SIZE_MAX);
+    ck_assert(buf_ok(&buf));
+    ck_assert_uint_eq(buf.cap, 64);
+    ck_assert_str_eq(buf_cstr(&buf), "head");
+}
+END_TEST
+
 START_TEST(nul_bytes_are_content)
 {
     CLEANUP(buf_free) struct buf buf = BUF_INIT(10);
@@ -135,6 +163,8 @@ int main(void)
     tcase_add_test(cases, failure_sticks);
     tcase_add_test(cases, lengths_that_wrap_are_refused);
     tcase_add_test(cases, content_survives_growth);
+    tcase_add_test(cases, room_that_was_made_is_used);
+    tcase_add_test(cases, room_beyond_the_maximum_is_not_made);
     tcase_add_test(cases, nul_bytes_are_content);
     tcase_add_test(cases, what_is_freed_by_its_place_is_gone_from_there);
     suite_add_tcase(suite, cases);

@@ -2,6 +2,7 @@
 #include "plugin/message.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -135,6 +136,82 @@ START_TEST(response_cut_anywhere_is_refused)
 }
 END_TEST
 
+/* A deny with a file of evidence, as a message. */
+static void craft_evidence(struct buf *buf)
+{
+    struct response response = {.reason = REASON_NO_SIGNATURE, .digest = text_digest, .evidence = span_str("the file")};
+
+    response_write(buf, &response);
+    ck_assert(buf_ok(buf));
+}
+
+START_TEST(evidence_is_copied_or_taken_over)
+{
+    CLEANUP(buf_free) struct buf buf = BUF_INIT(4096);
+    CLEANUP(response_done) struct response copied = {0};
+    CLEANUP(response_done) struct response taken = {0};
+    struct error err = ERROR_INIT;
+    const uint8_t *block;
+
+    craft_evidence(&buf);
+    block = buf.ptr;
+    ck_assert_msg(response_read(buf_as_span(&buf), &copied, &err), "%s", err.text);
+    ck_assert(span_eq_str(copied.evidence, "the file"));
+    ck_assert_ptr_eq(copied.evidence.ptr, copied.evidence_owned);
+    ck_assert_msg(response_take(&buf, buf_as_span(&buf), &taken, &err), "%s", err.text);
+    ck_assert(span_eq_str(taken.evidence, "the file"));
+    ck_assert_ptr_eq(taken.evidence_owned, block);
+    ck_assert_ptr_null(buf.ptr);
+}
+END_TEST
+
+START_TEST(a_block_without_evidence_stays_the_callers)
+{
+    CLEANUP(buf_free) struct buf buf = BUF_INIT(4096);
+    CLEANUP(response_done) struct response response = {0};
+    struct error err = ERROR_INIT;
+
+    craft(&buf, VERDICT_WIRE_DENY, REASON_NO_SIGNATURE, text_digest, 0);
+    ck_assert_msg(response_take(&buf, buf_as_span(&buf), &response, &err), "%s", err.text);
+    ck_assert_ptr_nonnull(buf.ptr);
+    ck_assert_ptr_null(response.evidence_owned);
+    ck_assert_ptr_null(response.evidence.ptr);
+}
+END_TEST
+
+START_TEST(evidence_that_comes_twice_is_refused)
+{
+    enum { TAG_EVIDENCE = 45 };
+    CLEANUP(buf_free) struct buf buf = BUF_INIT(4096);
+    CLEANUP(response_done) struct response response = {0};
+    struct error err = ERROR_INIT;
+
+    craft_evidence(&buf);
+    wire_put(&buf, TAG_EVIDENCE, span_str("another"));
+    wire_end(&buf, 0);
+    ck_assert(!response_take(&buf, buf_as_span(&buf), &response, &err));
+    ck_assert_int_eq(err.reason, REASON_MALFORMED);
+    ck_assert_ptr_nonnull(buf.ptr);
+}
+END_TEST
+
+START_TEST(a_response_is_sent_as_it_is_written)
+{
+    CLEANUP(buf_free) struct buf buf = BUF_INIT(4096);
+    struct response response = {.reason = REASON_NO_SIGNATURE, .digest = text_digest, .evidence = span_str("the file")};
+    struct error err = ERROR_INIT;
+    uint8_t bytes[4096];
+    int ends[2];
+
+    craft_evidence(&buf);
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_msg(response_send(ends[1], &response, INT64_MAX, &err), "%s", err.text);
+    ck_assert_int_eq(close(ends[1]), 0);
+    ck_assert(span_eq(span_of(bytes, (size_t)read(ends[0], bytes, sizeof(bytes))), buf_as_span(&buf)));
+    ck_assert_int_eq(close(ends[0]), 0);
+}
+END_TEST
+
 START_TEST(a_deny_never_carries_a_reason_of_allow)
 {
     CLEANUP(response_done) struct response response = {0};
@@ -156,6 +233,10 @@ int main(void)
     tcase_add_test(cases, request_needs_an_image);
     tcase_add_loop_test(cases, response_must_be_consistent, 0, (int)ARRAY_LEN(responses));
     tcase_add_test(cases, response_cut_anywhere_is_refused);
+    tcase_add_test(cases, evidence_is_copied_or_taken_over);
+    tcase_add_test(cases, a_block_without_evidence_stays_the_callers);
+    tcase_add_test(cases, evidence_that_comes_twice_is_refused);
+    tcase_add_test(cases, a_response_is_sent_as_it_is_written);
     tcase_add_test(cases, a_deny_never_carries_a_reason_of_allow);
     suite_add_tcase(suite, cases);
     return run_suite(suite);

@@ -36,7 +36,7 @@ static size_t stop(struct exchange *exchange, enum exchange_trouble trouble)
     return 0; /* not what was handed over: libcurl ends the transfer */
 }
 
-/* Room for all that is announced at once, as far as it would be taken: growing by doubling holds a large body twice. */
+/* Room for all that is announced, as far as it would be taken. */
 static void make_room(struct exchange *exchange)
 {
     curl_off_t announced = -1;
@@ -45,8 +45,7 @@ static void make_room(struct exchange *exchange)
         curl_easy_getinfo(exchange->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced) != CURLE_OK ||
         announced <= 0 || (uint64_t)announced > exchange->max_bytes || (uint64_t)announced > *exchange->budget)
         return;
-    if (buf_reserve(&exchange->body, (size_t)announced))
-        buf_clear(&exchange->body);
+    buf_make_room(&exchange->body, (size_t)announced);
 }
 
 static size_t on_body(char *bytes, size_t one, size_t len, void *context)
