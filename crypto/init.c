@@ -35,10 +35,8 @@ bool crypto_init(struct error *err)
     /* The C library reads /etc/localtime on its first gmtime_r(), even for UTC; certificates' times would do that in a
      * sandbox, which kills for it. */
     tzset();
-    /* no error strings: nothing here shows OpenSSL's own words, and reading them in takes a third of a millisecond; nor
-     * is memory given back piece by piece at the end, for which the hook would wait */
-    if (OPENSSL_init_crypto(
-            OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS | OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
+    /* no error strings: nothing here shows OpenSSL's own words, and reading them in takes a third of a millisecond */
+    if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS, NULL) != 1)
         return error_set(err, REASON_INTERNAL, "OpenSSL does not start");
     for (size_t i = 0; i < ARRAY_LEN(prefetched); i++)
         if (!digest_compute(prefetched[i], span_of(NULL, 0), &digest))

@@ -129,10 +129,8 @@ static bool wait_end(const struct child *child, int grace_ms)
     return false;
 }
 
-void child_doom(const struct child *child)
+static void send_kill(const struct child *child)
 {
-    if (child->pid <= 0)
-        return;
 #ifdef SYS_pidfd_send_signal
     /* "No such process" is an answer: the number may be another process's by now. */
     if (child->pidfd >= 0 && (syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0) == 0 || errno != ENOSYS))
@@ -163,7 +161,7 @@ int child_finish(struct child *child, int grace_ms)
     if (child->pid <= 0)
         return -1;
     if (!wait_end(child, grace_ms))
-        child_doom(child);
+        send_kill(child);
     status = reap(child);
     if (child->pidfd >= 0)
         (void)close(child->pidfd);

@@ -36,8 +36,6 @@ void child_bind(pid_t parent);
  * gives it, or -1 when somebody else in the host process reaped it first.
  */
 int child_finish(struct child *child, int grace_ms);
-/* Kills without waiting: several children end at the same time. Each is still to be reaped by child_finish. */
-void child_doom(const struct child *child);
 /* child_finish with no grace, for CLEANUP. */
 void child_kill(struct child *child);
 

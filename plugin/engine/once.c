@@ -253,8 +253,6 @@ static void decide(struct once *once, struct response *ret)
     once->session = hold_session(once, JOB_ALL_ENDPOINTS, ret);
     look_again(once, ret);
     look_upstream(once, ret);
-    if (once->has_fetcher && !once->lent)
-        child_doom(&once->fetcher.child); /* it ends beside what is left to do; end_fetcher reaps it */
     explain_offline(&once->request, ret);
     /* Rules that do not load any more decide with a warning each time: nothing of that is kept. */
     if (!once->preloaded || !once->preloaded->problem)

@@ -37,7 +37,7 @@ static void finish(struct session *session)
 {
     session->done = true;
     close_socket(&session->judge_socket);
-    child_doom(&session->judge);
+    child_kill(&session->judge);
 }
 
 void session_fail(struct session *session, enum reason reason, const char *text)
@@ -342,7 +342,6 @@ void session_step(struct session *session, const struct pollfd fds[SESSION_POLLF
 void session_done(struct session *session)
 {
     finish(session);
-    child_kill(&session->judge);
     buf_free(&session->from_judge);
     buf_wipe(&session->to_fetcher);
     job_plan_done(&session->plan);

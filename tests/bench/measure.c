@@ -6,10 +6,10 @@
  * the command with everything it started and waited for (mean), the largest process's peak memory, and the time all
  * runs took.
  *
- * With -s once and traced: whenever a process exits, the peaks of all that run then are added up, twice: shared pages
- * counted in each, and divided among those who share them. Of each sum the largest is printed: who runs at any moment
- * still runs when the next one exits, so the command never had more. Being traced is slow, so times come from the other
- * mode.
+ * With -s once and traced: every process is seen when it exits, and two sums are printed: of the peaks (shared pages
+ * counted in each), and of the peaks with the pages that are shared at the exit divided among those who share them (who
+ * exits first leaves its share to the rest, so pages shared among our own processes still count more than once). Being
+ * traced is slow, so times come from the other mode.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RUNS_MAX = 1000000, AT_ONCE_MAX = 1024, PROCESSES_MAX = 1024 };
+enum { RUNS_MAX = 1000000, AT_ONCE_MAX = 1024 };
 
 struct run {
     pid_t pid;
@@ -174,60 +174,13 @@ static bool is_leader(pid_t pid)
     return proc_number(pid, "status", "Tgid:") == (long)pid;
 }
 
-/* The processes that run: all that were seen and have not gone. */
-struct running {
-    pid_t pids[PROCESSES_MAX];
-    size_t count, seen;
-};
-
-static void note_start(struct running *running, pid_t pid)
-{
-    for (size_t i = 0; i < running->count; i++)
-        if (running->pids[i] == pid)
-            return;
-    if (running->count == PROCESSES_MAX) {
-        (void)fprintf(stderr, "measure: more than %d processes at once\n", (int)PROCESSES_MAX);
-        exit(2);
-    }
-    running->pids[running->count++] = pid;
-    running->seen++;
-}
-
-static void note_end(struct running *running, pid_t pid)
-{
-    for (size_t i = 0; i < running->count; i++)
-        if (running->pids[i] == pid)
-            running->pids[i--] = running->pids[--running->count];
-}
-
-struct peaks {
-    long sum, shares, largest; /* KiB */
-};
-
-/* What a process had at most, with what it shares now divided: its peak, less what of its present pages is others'. */
-static void add_up(const struct running *running, struct peaks *peaks)
-{
-    long sum = 0, shares = 0;
-
-    for (size_t i = 0; i < running->count; i++) {
-        pid_t pid = running->pids[i];
-        long kib = proc_number(pid, "status", "VmHWM:");
-
-        sum += kib;
-        if (kib > 0)
-            shares += kib + proc_number(pid, "smaps_rollup", "Pss:") - proc_number(pid, "smaps_rollup", "Rss:");
-        peaks->largest = kib > peaks->largest ? kib : peaks->largest;
-    }
-    peaks->sum = sum > peaks->sum ? sum : peaks->sum;
-    peaks->shares = shares > peaks->shares ? shares : peaks->shares;
-}
-
-static pid_t start_traced(char *const argv[])
+static int traced(char *const argv[])
 {
     const long options =
         PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXIT | PTRACE_O_TRACEEXEC;
-    pid_t first = fork();
-    int status;
+    long sum = 0, shares = 0, largest = 0;
+    int processes = 0, status, result = 2;
+    pid_t first = fork(), pid;
 
     if (first < 0)
         die("fork");
@@ -245,37 +198,30 @@ static pid_t start_traced(char *const argv[])
     if (waitpid(first, &status, 0) < 0 || ptrace(PTRACE_SETOPTIONS, first, NULL, options) < 0)
         die("ptrace");
     (void)ptrace(PTRACE_CONT, first, NULL, NULL);
-    return first;
-}
-
-static int traced(char *const argv[])
-{
-    struct running running = {.count = 0};
-    struct peaks peaks = {0};
-    pid_t first = start_traced(argv), pid;
-    int status, result = 2;
-
-    note_start(&running, first);
     while ((pid = waitpid(-1, &status, __WALL)) > 0) {
         int deliver = 0;
 
         if (WIFEXITED(status) || WIFSIGNALED(status)) {
-            note_end(&running, pid);
             if (pid == first)
                 result = WIFEXITED(status) ? WEXITSTATUS(status) : 2;
             continue;
         }
-        if (is_leader(pid))
-            note_start(&running, pid);
         if (status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8)) {
-            add_up(&running, &peaks);
+            long kib = is_leader(pid) ? proc_number(pid, "status", "VmHWM:") : 0;
+
+            sum += kib;
+            shares += kib;
+            if (kib > 0)
+                shares += proc_number(pid, "smaps_rollup", "Pss:") - proc_number(pid, "smaps_rollup", "Rss:");
+            processes += kib > 0;
+            largest = kib > largest ? kib : largest;
         } else if (status >> 16 == 0 && WSTOPSIG(status) != SIGSTOP && WSTOPSIG(status) != SIGTRAP) {
             deliver = WSTOPSIG(status);
         }
         (void)ptrace(PTRACE_CONT, pid, NULL, deliver);
     }
-    (void)printf("{\"processes\": %zu, \"rss_sum_kib\": %ld, \"pss_sum_kib\": %ld, \"rss_kib\": %ld, \"ok\": %s}\n",
-                 running.seen, peaks.sum, peaks.shares, peaks.largest, result == 0 ? "true" : "false");
+    (void)printf("{\"processes\": %d, \"rss_sum_kib\": %ld, \"pss_sum_kib\": %ld, \"rss_kib\": %ld, \"ok\": %s}\n",
+                 processes, sum, shares, largest, result == 0 ? "true" : "false");
     return 0;
 }
 

@@ -75,8 +75,8 @@ def aim_line(what, measured, sign, aim):
 
 def table():
     lines = [f"pullguard's bench, {time.strftime('%Y-%m-%d')}, {ENV['MACHINE']}; load average of the rest before: {LOAD:.0f}",
-             "Medians of wall time, means of CPU time (with all children). peak = the largest process, shared pages and all; all = the peaks",
-             "of all processes that run at the same time, shared pages divided among those who share them; 20 ms away = the same with a",
+             "Medians of wall time, means of CPU time (with all children). peak = the largest process, shared pages and all; all = the sum",
+             "of every process's peak, shared pages divided among those who share them; 20 ms away = the same with a",
              "registry behind a proxy that delays each exchange by 20 ms; trips = sequential exchanges with the registry, told by one that",
              "delays by 100 ms (connecting counts as one). What is compared is measured in turns. With the resident engine, CPU is the",
              "hook's plus the engine's, memory the hook's alone.",
