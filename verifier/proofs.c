@@ -126,8 +126,8 @@ static bool verify_v1(struct verification *run, const struct log_entry *entry, c
     return proven->set || proven->proof ? true : error_set(why, REASON_NO_LOG_ENTRY, "log entry: without any proof");
 }
 
-/* Rekor v2 states no time; where the same root proved one, the log's key must have been in force then. */
-static bool v2_in_window(const struct claim *claim, size_t root_index, const struct trust_log *log)
+/* An inclusion proof states no time; where the same root proved one, the log's key must have been in force then. */
+static bool in_window(const struct claim *claim, size_t root_index, const struct trust_log *log)
 {
     bool any = false;
 
@@ -207,13 +207,10 @@ static bool verify_under(struct verification *run, const struct log_entry *entry
                          struct proven *ret, struct error *why)
 {
     *ret = (struct proven){false, false};
-    if (!run_check(run, why))
+    if (!run_check(run, why) || !(rekor_entry_is_v2(entry) ? verify_v2(entry, log, subject, ret, why)
+                                                           : verify_v1(run, entry, log, subject, ret, why)))
         return false;
-    if (!rekor_entry_is_v2(entry))
-        return verify_v1(run, entry, log, subject, ret, why);
-    if (!verify_v2(entry, log, subject, ret, why))
-        return false;
-    return v2_in_window(claim, root_index, log)
+    return ret->set || in_window(claim, root_index, log)
                ? true
                : error_set(why, REASON_EXPIRED, "log entry: timestamped outside the time of the log's key");
 }
