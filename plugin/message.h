@@ -26,7 +26,7 @@ enum request_flags {
     REQUEST_REPORT = 1 << 0,     /* response.report wanted */
     REQUEST_EVIDENCE = 1 << 1,   /* response.evidence wanted: the decision as an evidence file (plugin/replay) */
     REQUEST_NO_CACHE = 1 << 2,   /* decide anew */
-    REQUEST_NO_NETWORK = 1 << 3, /* cache and stored endorsements only (start gates) */
+    REQUEST_NO_NETWORK = 1 << 3, /* verdicts kept on this node only (start gates) */
     REQUEST_INSECURE =
         1 << 4, /* --allow-insecure-registry: plain HTTP or unverified TLS for this registry; command line only */
     REQUEST_COLLECT = 1 << 5,  /* fetch everything findable and return it as evidence; the verdict is deny */

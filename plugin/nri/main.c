@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * pullguard-nri: an NRI plugin for containerd (2.0 and up) and CRI-O. It refuses containers whose image was not
- * verified, by whatever road the image came. It decides from the cache and stored endorsements only, never from the
+ * verified, by whatever road the image came. It decides from the verdicts kept on this node only, never from the
  * network: NRI gives two seconds, and a plugin that is late is dropped and the container is created.
  *
  * Asked at CreateContainer and, where the runtime has it, at ValidateContainerAdjustment: an error or a rejection in

@@ -56,6 +56,27 @@ def test_containerd_with_its_own_directory():
         same_but_state(before, root.tree())
 
 
+def test_settings_that_keep_containerd_from_asking_are_named():
+    with Root() as root:
+        root.write("/etc/containerd/config.toml", "version = 3\n")
+        result = root.run("enable", "-y", "containerd")
+        want_code(result, 0)
+        want("not yet" not in result.err, "defaults need nothing", result)
+        root.write("/etc/containerd/config.toml", "version = 3\nimports = ['/etc/containerd/conf.d/*.toml']\n"
+                   "[plugins.'io.containerd.cri.v1.images']\nuse_local_image_pull = true\n")
+        root.write("/etc/containerd/conf.d/10-site.toml", "version = 3\n"
+                   "[plugins.'io.containerd.image-verifier.v1.bindir']\nmax_verifiers = 0\n")
+        for again in (False, True):
+            result = root.run("enable", "-y", "containerd")
+            want_code(result, 0)
+            want_text(result.err, "not yet: use_local_image_pull = true is set in " +
+                      root.at("/etc/containerd/config.toml"), result)
+            want_text(result.err, "Kubernetes pulls are NOT verified; remove the line", result)
+            want_text(result.err, "max_verifiers is 0", result)
+            if not again:
+                want_code(root.run("disable", "-y", "containerd"), 0)
+
+
 def test_an_old_link_comes_back():
     with Root() as root:
         os.makedirs(os.path.dirname(root.at(LINK)))

@@ -93,6 +93,8 @@ void doctor_static_pods(struct doctor *doctor, const struct policy_set *set);
 
 /* lockout.c: says, as notes, which of the pause image and the static pods' images no policy covers. */
 void doctor_lockout(const struct cli *cli);
+/* The same file: says, after containerd was enabled, which of its settings still keep it from asking. */
+void doctor_obstacles(const struct cli *cli, const char *runtime);
 
 /* start.c: our NRI plugin is among the pre-installed ones. */
 bool nri_installed(struct doctor *doctor);

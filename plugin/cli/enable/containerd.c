@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* containerd: one link in its verifier directory. The settings there have good defaults; doctor finds those that do
- * not. */
+/*
+ * containerd: one link in its verifier directory. Its settings need nothing from us when nobody has touched them. Those
+ * that somebody has set, and that keep it from asking, are named (doctor_obstacles): a drop-in cannot take tables back,
+ * and must not overrule what a lazy snapshotter needs.
+ */
 #include "base/file.h"
 #include "base/mem.h"
 #include "config.h"

@@ -248,6 +248,7 @@ static int enable_run(const struct cli *cli, const void *values_, const struct t
         return say_failed(cli, &err);
     if (different == 0) {
         printf("%s is enabled already: nothing to change.\n", runtime->name);
+        doctor_obstacles(cli, runtime->name);
         return !values->restart || enable_restart(runtime, &err) ? EXIT_YES : say_failed(cli, &err);
     }
     changes_print(cli, &changes);
@@ -263,6 +264,7 @@ static int enable_run(const struct cli *cli, const void *values_, const struct t
         return say_failed(cli, &err);
     printf("%s is enabled. Next: %s\n", runtime->name,
            values->restart ? "\"pullguard doctor --canary\"" : runtime->after_enable);
+    doctor_obstacles(cli, runtime->name);
     return EXIT_YES;
 }
 
