@@ -238,14 +238,26 @@ bool verdicts_find(const char *root, const struct settings *settings, const stru
     return true;
 }
 
+/* At a pull it costs time only; but no start gate will know what this pull proved, and nobody would know why. */
+static void say_unkept(struct response *response, const struct error *why)
+{
+    char *message = mem_printf("%.300s (start gates will not know it, as the verdict cannot be kept: %.150s)",
+                               response->message ? response->message : "", why->text);
+
+    if (!message)
+        return;
+    mem_free(response->message);
+    response->message = message;
+}
+
 static void keep(const char *root, const struct engine_config *config, const struct verdicts_kept *kept,
-                 const struct request *request, const struct response *response)
+                 const struct request *request, struct response *response)
 {
     int64_t now = time_now(), life = config->settings.cache_life_s;
     int64_t until = policy_set_valid_until(config->policies, now);
     struct cache_source source = {.fingerprint = config->fingerprint, .stamp = buf_as_span(&config->stamp)};
     CLEANUP(mem_freep) char *canonical = NULL;
-    struct error ignored = ERROR_INIT;
+    struct error err = ERROR_INIT;
 
     if (until > 0 && until - now < life)
         life = until - now;
@@ -255,9 +267,10 @@ static void keep(const char *root, const struct engine_config *config, const str
     canonical = equal_canonical(config, request);
     tell(config, kept, request->reference, &source.times, response);
     tell(config, kept, canonical, &source.times, response);
-    /* A cache that cannot be written costs time, not safety: nothing to report. */
-    if (!cache_store(root, &source, request, canonical, response, &ignored))
-        return;
+    /* Who is not root keeps nothing, and a verdict of this moment alone (UNSUPPORTED) is not to be kept. */
+    if (!cache_store(root, &source, request, canonical, response, &err) && err.reason != REASON_UNSUPPORTED &&
+        geteuid() == 0)
+        say_unkept(response, &err);
 }
 
 static bool is_outage(enum reason reason)

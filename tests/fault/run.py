@@ -642,6 +642,12 @@ def test_cache():
         time.sleep(3.1)
         pull(node, "demo/sigs") # a resident engine reads its rules again once they have settled
         shutil.rmtree(node.root + "/var/cache/pullguard")
+        open(node.root + "/var/cache/pullguard", "w").close()
+        said = pull(node).stdout
+        check("a verdict that cannot be kept is let through, and says so",
+              said.startswith(b"ok:") and b"start gates will not know it, as the verdict cannot be kept: " in said, said)
+        os.unlink(node.root + "/var/cache/pullguard")
+        node.forget()
         check("first pull asks the registry", cached(node) == (0, False))
         check("second pull does not", cached(node) == (0, True))
         verdicts = node.root + "/var/cache/pullguard/verdicts"
