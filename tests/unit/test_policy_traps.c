@@ -64,7 +64,7 @@
  * sigstore-go and others (sigstore.md section 6)
  * | a root that the bundle brings along: unit/test_verifier_keyless.c # the_root_may_not_come_along
  * | one log entry given twice: unit/test_verifier_keyless.c # an_entry_twice_is_refused
- * | proofs of two generations mixed: unit/test_verifier_keyless.c # generations_do_not_mix
+ * | proofs of two generations mixed: unit/test_verifier_own_log.c # generations_do_not_mix
  * | times a second outside of a window: unit/test_verifier_trustroot.c # windows_are_closed_to_the_second
  * | proofs of other bundles: unit/test_verifier_mutation.c # members_of_other_bundles_do_not_fit
  */
