@@ -125,6 +125,18 @@ void response_deny(struct response *ret, enum reason reason, const char *text)
     *ret = deny;
 }
 
+void response_say(struct response *response, char *text)
+{
+    char line[LIMIT_REASON_LINE_BYTES + 1];
+    char *message = text ? mem_strdup(text_clean(span_str(text), line, sizeof(line))) : NULL;
+
+    mem_free(text);
+    if (!message)
+        return;
+    mem_free(response->message);
+    response->message = message;
+}
+
 static void put_texts(struct buf *buf, const void *object, const struct text_field *fields, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -85,6 +85,12 @@ bool response_read(struct span message, struct response *ret, struct error *err)
 bool response_take(struct buf *block, struct span message, struct response *ret, struct error *err) MUST_CHECK;
 /* A deny: frees what ret held, then reason and the text made one clean line. */
 void response_deny(struct response *ret, enum reason reason, const char *text);
+/*
+ * Puts text (owned, freed here; NULL = no memory for it: the old message stays) in the message's place, made one clean
+ * line of the length that response_read takes. Whatever lengthens a message goes through this: one that is too long
+ * would turn an allow into a deny at the other end.
+ */
+void response_say(struct response *response, char *text);
 /* The reasons that go with allow (base/reason.h). */
 bool reason_allows(enum reason reason);
 

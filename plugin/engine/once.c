@@ -408,16 +408,10 @@ static void answer(struct once *once, struct response *ret)
 /* The last good set decides, and every verdict says so. */
 static void mention_problem(const struct once *once, struct response *response)
 {
-    char *message;
-
     if (!once->preloaded || !once->preloaded->problem)
         return;
-    message = mem_printf("%.300s (rules changed and do not load, the last good ones decide: %.180s)",
-                         response->message ? response->message : "", once->preloaded->problem);
-    if (!message)
-        return;
-    mem_free(response->message);
-    response->message = message;
+    response_say(response, mem_printf("%.250s (rules changed and do not load, the last good ones decide: %.180s)",
+                                      response->message ? response->message : "", once->preloaded->problem));
 }
 
 static bool answer_and_record(struct once *once)

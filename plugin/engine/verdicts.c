@@ -200,12 +200,8 @@ static bool look_back(const char *root, const struct engine_config *config, cons
 static void say_when(struct response *response, const struct cache_times *times, const char *more)
 {
     char when[TIME_TEXT_BYTES];
-    char *message = mem_printf("verified on %s; %.300s", time_format(times->decided, when), more);
 
-    if (!message)
-        return;
-    mem_free(response->message);
-    response->message = message;
+    response_say(response, mem_printf("verified on %s; %.300s", time_format(times->decided, when), more));
 }
 
 /*
@@ -241,13 +237,8 @@ bool verdicts_find(const char *root, const struct settings *settings, const stru
 /* At a pull it costs time only; but no start gate will know what this pull proved, and nobody would know why. */
 static void say_unkept(struct response *response, const struct error *why)
 {
-    char *message = mem_printf("%.300s (start gates will not know it, as the verdict cannot be kept: %.150s)",
-                               response->message ? response->message : "", why->text);
-
-    if (!message)
-        return;
-    mem_free(response->message);
-    response->message = message;
+    response_say(response, mem_printf("%.250s (start gates will not know it, as the verdict cannot be kept: %.150s)",
+                                      response->message ? response->message : "", why->text));
 }
 
 static void keep(const char *root, const struct engine_config *config, const struct verdicts_kept *kept,

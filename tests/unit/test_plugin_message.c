@@ -212,6 +212,24 @@ START_TEST(a_response_is_sent_as_it_is_written)
 }
 END_TEST
 
+/* Longer than a reader takes, and with what is no text: the answer arrives all the same. */
+START_TEST(what_is_said_can_be_read)
+{
+    CLEANUP(buf_free) struct buf wire = BUF_INIT(100000);
+    struct response response = {.reason = REASON_WRONG_KEY}, back = {0};
+    struct error err = ERROR_INIT;
+
+    response_say(&response, mem_printf("%0600d\n\xc3", 7));
+    ck_assert_uint_eq(strlen(response.message), LIMIT_REASON_LINE_BYTES);
+    response_say(&response, NULL);
+    response_write(&wire, &response);
+    ck_assert_msg(response_read(buf_as_span(&wire), &back, &err), "%s", err.text);
+    ck_assert_str_eq(back.message, response.message);
+    response_done(&response);
+    response_done(&back);
+}
+END_TEST
+
 START_TEST(a_deny_never_carries_a_reason_of_allow)
 {
     CLEANUP(response_done) struct response response = {0};
@@ -237,6 +255,7 @@ int main(void)
     tcase_add_test(cases, a_block_without_evidence_stays_the_callers);
     tcase_add_test(cases, evidence_that_comes_twice_is_refused);
     tcase_add_test(cases, a_response_is_sent_as_it_is_written);
+    tcase_add_test(cases, what_is_said_can_be_read);
     tcase_add_test(cases, a_deny_never_carries_a_reason_of_allow);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
